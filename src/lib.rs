@@ -1,0 +1,4 @@
+//! chatroom
+pub mod limits;
+pub mod room;
+pub mod wire;

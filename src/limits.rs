@@ -1,0 +1,125 @@
+//! Every maximum and every default time, named, in one place, asserted against each other.
+//!
+//! Crossing a limit is never silent: a request gets a 4xx or 503 that says the limit, a line is cut
+//! and says so, a connection is closed and the operator told.
+
+use std::time::Duration;
+
+/// The longest room or user name. Names are ASCII, so bytes are characters.
+pub const NAME_MAX_BYTES: usize = 64;
+
+/// The longest text of one posted message.
+pub const MESSAGE_MAX_BYTES: usize = 64 * 1024;
+
+/// The longest request body that is read: a message whose every byte was percent-encoded, and the
+/// other fields of its form.
+pub const BODY_MAX_BYTES: usize = 3 * MESSAGE_MAX_BYTES + 4 * 1024;
+
+/// The longest line of a log that is shown whole. A longer one is cut here, and says so.
+pub const LINE_MAX_BYTES: usize = 1024 * 1024;
+
+/// How much of a log is read, encoded and handed on at a time.
+pub const STRETCH_MAX_BYTES: usize = 64 * 1024;
+
+/// How much of a room's encoded recent past is kept for readers a moment behind.
+pub const RING_MAX_BYTES: usize = 256 * 1024;
+
+/// How many pieces of that past at most: a reader's step looks through them.
+pub const RING_MAX_BATCHES: usize = 64;
+
+/// How much is gathered for one write to a stream.
+pub const WRITE_MAX_BYTES: usize = 64 * 1024;
+
+/// How many pieces one write gathers (the kernel takes 1,024; more gain nothing).
+pub const WRITE_MAX_SLICES: usize = 32;
+
+/// How many messages a page of history has where the request does not say.
+pub const PAGE_DEFAULT_LINES: usize = 200;
+
+/// How many messages a page of history has at most.
+pub const PAGE_MAX_LINES: usize = 1000;
+
+/// How many bytes of the log a page of history covers at most; it is shorter where lines are long.
+pub const PAGE_MAX_BYTES: u64 = 8 * 1024 * 1024;
+
+/// How many lines of the log as it now is a stream shows after a `reset`.
+pub const RESET_LINES: usize = PAGE_DEFAULT_LINES;
+
+/// How many bytes before a position its fingerprint covers.
+pub const FINGERPRINT_WINDOW_BYTES: u64 = 256;
+
+/// How far back before a time that was asked for the search for it begins reading: clocks are set
+/// back, by an hour in autumn, and then lines of an earlier time follow later ones.
+pub const SINCE_SLACK: Duration = Duration::from_secs(3 * 3600);
+
+/// The longest set of FastCGI parameters of one request, names and values.
+pub const PARAMS_MAX_BYTES: usize = 64 * 1024;
+
+/// The longest head of an HTTP request.
+pub const HEAD_MAX_BYTES: usize = 64 * 1024;
+
+/// How long an HTTP client may take for its request's head, and a FastCGI peer for its request.
+pub const REQUEST_TIMEOUT: Duration = Duration::from_secs(20);
+
+/// How many streams one process serves where the operator does not say.
+pub const STREAMS_DEFAULT: usize = 50_000;
+
+/// What `Retry-After` says where there is no room for another stream.
+pub const RETRY_AFTER: Duration = Duration::from_secs(10);
+
+/// After how long a silence a stream says `ping`.
+pub const PING_DEFAULT: Duration = Duration::from_secs(30);
+
+/// How long a stream lives at most, before its client is told to reconnect.
+pub const LIFETIME_DEFAULT: Duration = Duration::from_secs(3600);
+
+/// By how much of its length a stream's life is shortened at random, so that streams opened
+/// together don't all come back together.
+pub const LIFETIME_JITTER: f64 = 0.1;
+
+/// What `retry:` tells a client: a reconnect after this long, and up to twice as long at random.
+pub const RETRY_BASE: Duration = Duration::from_millis(1000);
+
+/// How long a reader may take nothing before it is closed. It resumes where it was.
+pub const STUCK_MAX: Duration = Duration::from_secs(60);
+
+/// How often a worker looks for streams whose time has come. Also how late a ping may be.
+pub const SWEEP_EVERY: Duration = Duration::from_secs(1);
+
+/// How long after the last stream of a web avatar it leaves, where the operator does not say.
+pub const GRACE_DEFAULT: Duration = Duration::from_secs(10);
+
+/// A web avatar whose `last_activity` is older than this is away.
+pub const AWAY_AFTER: Duration = Duration::from_secs(300);
+
+/// How often the `last_activity` of an avatar with a live stream is written anew.
+pub const ACTIVITY_EVERY: Duration = Duration::from_secs(100);
+
+/// How often a file is looked at where it can't be watched.
+pub const POLL_EVERY: Duration = Duration::from_millis(20);
+
+/// A file whose time stamp is younger than this may have changed again within the same tick of
+/// the file system's clock, so it is looked at again although its stamp stays the same.
+pub const STAMP_SETTLES: Duration = Duration::from_millis(100);
+
+/// How often a directory that had to be polled is tried to be watched again.
+pub const REWATCH_EVERY: Duration = Duration::from_secs(10);
+
+/// How long a stop waits for requests under way.
+pub const STOP_WAIT: Duration = Duration::from_millis(500);
+
+/// How much padding pushes an event through libfcgi's 8,192-byte record, whatever was in it
+/// before: one record and a few bytes for the comment around it.
+pub const PADDING_BYTES: usize = 8192 + 64;
+
+const _: () = {
+    assert!(BODY_MAX_BYTES > MESSAGE_MAX_BYTES);
+    assert!(LINE_MAX_BYTES > MESSAGE_MAX_BYTES, "what can be posted is shown whole");
+    assert!(PAGE_DEFAULT_LINES <= PAGE_MAX_LINES);
+    assert!(PAGE_MAX_BYTES as usize >= LINE_MAX_BYTES);
+    assert!(RING_MAX_BYTES >= STRETCH_MAX_BYTES);
+    assert!(STRETCH_MAX_BYTES as u64 > FINGERPRINT_WINDOW_BYTES);
+    assert!(ACTIVITY_EVERY.as_secs() * 2 < AWAY_AFTER.as_secs(), "a missed refresh is no absence");
+    assert!(SWEEP_EVERY.as_millis() < PING_DEFAULT.as_millis());
+    assert!(STOP_WAIT.as_millis() < 1000, "a stop takes less than a second");
+};

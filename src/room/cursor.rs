@@ -1,0 +1,150 @@
+//! Positions in a log, and ids of messages, which are the same.
+//!
+//! `GGGGGGGGGGGGGGGG_BBBBBBBBBBBBBBBB_FFFFFFFFFFFF`: 16 decimal digits of generation, 16 of byte
+//! offset just after a line's `\n`, and 12 hexadecimal digits of fingerprint: a hash of the file's
+//! identity and the bytes just before the offset. Ids of one log sort as their lines do, resuming
+//! is one `pread`, and a cursor into a log that was truncated, replaced or edited since does not
+//! match any more. The fingerprint may be missing; a cursor without one is checked only for
+//! pointing behind a `\n`.
+
+use std::fmt;
+
+use xxhash_rust::xxh3::xxh3_64_with_seed;
+
+const DIGITS: usize = 16;
+const FINGERPRINT_DIGITS: usize = 12;
+const FINGERPRINT_MASK: u64 = (1 << (4 * FINGERPRINT_DIGITS)) - 1;
+
+/// A position in a log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Cursor {
+    generation: u64,
+    offset: u64,
+    fingerprint: Option<Fingerprint>,
+}
+
+/// What a log looks like just before a position: 48 bits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Fingerprint(u64);
+
+/// Why something is not a cursor.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0:?} is not a position: expected 16 digits, _, 16 digits and, at most, _ and 12 hexadecimal digits")]
+pub struct CursorError(String);
+
+impl Fingerprint {
+    /// The fingerprint of a position with `window` before it, in a file that the file system
+    /// calls `identity` (its inode number).
+    pub fn of(identity: u64, window: &[u8]) -> Self {
+        Fingerprint(xxh3_64_with_seed(window, identity) & FINGERPRINT_MASK)
+    }
+}
+
+impl Cursor {
+    /// The beginning of every log.
+    pub const ZERO: Cursor = Cursor { generation: 0, offset: 0, fingerprint: None };
+
+    /// The position `offset` of a log's first generation, which looks so just before it.
+    pub fn new(offset: u64, fingerprint: Fingerprint) -> Self {
+        let fingerprint = (offset > 0).then_some(fingerprint);
+        Cursor { generation: 0, offset, fingerprint }
+    }
+
+    /// Reads a cursor. Fails on any other form.
+    pub fn parse(text: &str) -> Result<Self, CursorError> {
+        Self::parts(text).ok_or_else(|| CursorError(text.chars().take(80).collect()))
+    }
+
+    fn parts(text: &str) -> Option<Self> {
+        let mut parts = text.split('_');
+        let decimal = |part: &str| {
+            (part.len() == DIGITS && part.bytes().all(|b| b.is_ascii_digit())).then(|| part.parse().ok())?
+        };
+        let generation = decimal(parts.next()?)?;
+        let offset = decimal(parts.next()?)?;
+        let fingerprint = match parts.next() {
+            None => None,
+            Some(part) => {
+                let form = part.len() == FINGERPRINT_DIGITS
+                    && part.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b));
+                Some(Fingerprint(form.then(|| u64::from_str_radix(part, 16).ok())??))
+            }
+        };
+        parts.next().is_none().then_some(Cursor { generation, offset, fingerprint })
+    }
+
+    /// Which life of the log it points into.
+    pub fn generation(&self) -> u64 {
+        self.generation
+    }
+
+    /// The byte offset: just after a line's `\n`, or 0.
+    pub fn offset(&self) -> u64 {
+        self.offset
+    }
+
+    /// What the log looked like before it, where the cursor says.
+    pub fn fingerprint(&self) -> Option<Fingerprint> {
+        self.fingerprint
+    }
+}
+
+impl fmt::Display for Cursor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:016}_{:016}", self.generation, self.offset)?;
+        match self.fingerprint {
+            Some(Fingerprint(bits)) => write!(f, "_{bits:012x}"),
+            None => Ok(()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_shown_is_read_again() {
+        for offset in [0, 1, 42, 9_999_999_999_999_999] {
+            let cursor = Cursor::new(offset, Fingerprint::of(7, b"window"));
+            assert_eq!(Cursor::parse(&cursor.to_string()), Ok(cursor));
+        }
+        assert_eq!(Cursor::ZERO.to_string(), "0000000000000000_0000000000000000");
+        assert_eq!(Cursor::parse("0000000000000000_0000000000000042").unwrap().offset(), 42);
+    }
+
+    #[test]
+    fn anything_else_is_refused() {
+        for bad in [
+            "",
+            "0",
+            "-1",
+            "now",
+            "0000000000000000_000000000000004",
+            "0000000000000000_00000000000000423",
+            "0000000000000000_+000000000000042",
+            "0000000000000000_0000000000000042_",
+            "0000000000000000_0000000000000042_xyz",
+            "0000000000000000_0000000000000042_ABCDEFABCDEF",
+            "0000000000000000_0000000000000042_a1b2c3d4e5f6_",
+            "0000000000000000_0000000000000042\n",
+        ] {
+            assert!(Cursor::parse(bad).is_err(), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn ids_sort_as_their_lines_do() {
+        let ids: Vec<String> =
+            [1, 9, 10, 99, 100_000].iter().map(|o| Cursor::new(*o, Fingerprint(*o % 7)).to_string()).collect();
+        assert!(ids.is_sorted());
+    }
+
+    #[test]
+    fn a_fingerprint_knows_the_file_and_the_bytes() {
+        let one = Fingerprint::of(1, b"same");
+        assert_eq!(one, Fingerprint::of(1, b"same"));
+        assert_ne!(one, Fingerprint::of(2, b"same"));
+        assert_ne!(one, Fingerprint::of(1, b"Same"));
+    }
+}

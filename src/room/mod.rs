@@ -1,0 +1,8 @@
+//! What a room is, apart from any disk: names, lines, positions, members. Pure: no file, no
+//! network, no clock.
+
+pub mod cursor;
+pub mod line;
+pub mod members;
+pub mod message;
+pub mod name;

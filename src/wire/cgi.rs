@@ -1,0 +1,51 @@
+//! The head of a CGI answer (RFC 3875, section 6.3): `Status:`, the other fields, a blank line.
+//! FastCGI answers begin the same way.
+
+use http::{HeaderMap, StatusCode};
+
+/// Appends the head of an answer. Header values can't hold CR or LF, by their type.
+pub fn head(out: &mut Vec<u8>, status: StatusCode, headers: &HeaderMap) {
+    out.extend_from_slice(b"Status: ");
+    status_and_headers(out, status, headers);
+}
+
+/// Appends the head of an HTTP/1.1 answer (RFC 9112, section 4).
+pub fn http_head(out: &mut Vec<u8>, status: StatusCode, headers: &HeaderMap) {
+    out.extend_from_slice(b"HTTP/1.1 ");
+    status_and_headers(out, status, headers);
+}
+
+fn status_and_headers(out: &mut Vec<u8>, status: StatusCode, headers: &HeaderMap) {
+    out.extend_from_slice(status.as_str().as_bytes());
+    out.push(b' ');
+    out.extend_from_slice(status.canonical_reason().unwrap_or("Unknown").as_bytes());
+    out.extend_from_slice(b"\r\n");
+    for (name, value) in headers {
+        out.extend_from_slice(name.as_str().as_bytes());
+        out.extend_from_slice(b": ");
+        out.extend_from_slice(value.as_bytes());
+        out.extend_from_slice(b"\r\n");
+    }
+    out.extend_from_slice(b"\r\n");
+}
+
+/// The name of the HTTP field that a CGI variable `HTTP_…` carries (RFC 3875, section 4.1.18).
+pub fn field_name(variable: &str) -> Option<String> {
+    Some(variable.strip_prefix("HTTP_")?.replace('_', "-").to_ascii_lowercase())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_head_is_status_fields_and_a_blank_line() {
+        let mut headers = HeaderMap::new();
+        headers.insert("content-type", "text/plain".parse().unwrap());
+        let mut out = Vec::new();
+        head(&mut out, StatusCode::NOT_FOUND, &headers);
+        assert_eq!(out, b"Status: 404 Not Found\r\ncontent-type: text/plain\r\n\r\n");
+        assert_eq!(field_name("HTTP_LAST_EVENT_ID").unwrap(), "last-event-id");
+        assert_eq!(field_name("QUERY_STRING"), None);
+    }
+}

@@ -1,0 +1,9 @@
+//! What bytes look like: Server-Sent Events, FastCGI records, CGI heads, JSON, lines. Pure: bytes
+//! in, bytes out.
+
+pub mod cgi;
+pub mod fastcgi;
+pub mod form;
+pub mod json;
+pub mod lines;
+pub mod sse;
