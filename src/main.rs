@@ -1,1 +1,92 @@
-fn main() {}
+//! Parse, run, print one error, exit code.
+
+use std::io::{self, IsTerminal, Write};
+use std::process::ExitCode;
+
+use chatroom::cli::{Cli, Command, PlaceOptions, ServerOptions};
+use chatroom::gateway::cgi;
+use chatroom::gateway::listen::{Address, Bound};
+use chatroom::gateway::server::{self, Protocol};
+use chatroom::shell::place::{Failure, Place};
+use chatroom::shell::talk;
+use chatroom::store::root::DataRoot;
+use clap::Parser;
+
+fn main() -> ExitCode {
+    // First of all, for each request is a process then.
+    if cgi::is_cgi() {
+        return cgi::run();
+    }
+    match run(Cli::parse().command) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) if is_broken_pipe(&*error) => ExitCode::SUCCESS,
+        Err(error) => {
+            let _ = writeln!(io::stderr(), "chatroom: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(command: Command) -> Result<(), Failure> {
+    let mut out = io::stdout();
+    match command {
+        Command::Serve { listen, options } => {
+            check_root(&options)?;
+            let bound = bind(&listen, &options)?;
+            announce(&match bound.address() {
+                Address::Tcp(address) => format!("http://{address}/"),
+                address => format!("http {address}"),
+            })?;
+            serve(&bound, Protocol::Http, &options)
+        }
+        Command::Fastcgi { listen, options } => {
+            check_root(&options)?;
+            let bound = match listen {
+                Some(address) => bind(&address, &options)?,
+                None => Bound::inherited()?.ok_or(
+                    "there is no socket to serve: expected --listen unix:PATH or ADDR:PORT, or a socket \
+                     passed by spawn-fcgi or systemd",
+                )?,
+            };
+            announce(&format!("fastcgi {}", bound.address()))?;
+            serve(&bound, Protocol::FastCgi, &options)
+        }
+        Command::Say { room, text, user, place } => talk::say(&open(&place)?, &room, user.as_ref(), text.as_deref()),
+        Command::Tail { room, lines, follow, place } => open(&place)?.tail(&room, lines, follow, &mut out),
+        Command::Rooms { place } => talk::rooms(&open(&place)?, &mut out),
+        Command::Who { room, place } => talk::who(&open(&place)?, &room, &mut out),
+    }
+}
+
+fn open(options: &PlaceOptions) -> Result<Place, Failure> {
+    Place::open(&options.root, options.url.as_deref(), options.watch)
+}
+
+/// A root that is not there is noticed now, not at the first request.
+fn check_root(options: &ServerOptions) -> Result<(), Failure> {
+    let config = options.config();
+    let Some(path) = config.root() else { return Ok(()) };
+    DataRoot::open(path).and_then(|root| root.rooms().map(drop)).map_err(|error| {
+        format!("{}: the folder of rooms can't be opened: {error}; nothing is served", path.display())
+    })?;
+    Ok(())
+}
+
+fn bind(address: &Address, options: &ServerOptions) -> Result<Bound, Failure> {
+    Bound::new(address, options.socket_mode())
+        .map_err(|error| format!("{address}: can't listen: {error}; nothing is served").into())
+}
+
+fn announce(line: &str) -> io::Result<()> {
+    let mut out = io::stdout();
+    writeln!(out, "{line}").and_then(|()| out.flush())
+}
+
+fn serve(bound: &Bound, protocol: Protocol, options: &ServerOptions) -> Result<(), Failure> {
+    tracing_subscriber::fmt().with_writer(io::stderr).with_ansi(io::stderr().is_terminal()).without_time().init();
+    Ok(server::run(bound, protocol, &options.config(), options.workers())?)
+}
+
+fn is_broken_pipe(error: &(dyn std::error::Error + 'static)) -> bool {
+    error.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
+}

@@ -2,6 +2,7 @@
 //! in, bytes out.
 
 pub mod cgi;
+pub mod events;
 pub mod fastcgi;
 pub mod form;
 pub mod json;

@@ -1,0 +1,155 @@
+//! Requests and answers, as every gateway sees them.
+
+use std::io;
+
+use bytes::Bytes;
+use http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderName, HeaderValue, X_CONTENT_TYPE_OPTIONS};
+use http::{HeaderMap, Method, StatusCode};
+
+use crate::limits::STRETCH_MAX_BYTES;
+use crate::live::stream::Stream;
+use crate::store::log::Log;
+use crate::wire::form::Fields;
+
+/// A request.
+#[derive(Debug)]
+pub struct Request {
+    /// Its method.
+    pub method: Method,
+    /// What the web server strips: where chatroom is mounted, without a slash at its end.
+    pub mount: String,
+    /// The path within the mount, decoded.
+    pub path: String,
+    /// The query, as it came.
+    pub query: String,
+    /// Its header fields.
+    pub headers: HeaderMap,
+    /// Its body; `None` where it was longer than is read.
+    pub body: Option<Bytes>,
+    /// Who the front end says it is, having made sure (`REMOTE_USER`).
+    pub authenticated: Option<String>,
+}
+
+impl Request {
+    /// The query's fields.
+    pub fn query(&self) -> Fields {
+        Fields::parse(self.query.as_bytes())
+    }
+
+    /// The text of a header field, where it is there and is text.
+    pub fn header(&self, name: impl http::header::AsHeaderName) -> Option<&str> {
+        self.headers.get(name)?.to_str().ok()
+    }
+
+    /// Whether a page of another site made a browser send it (Fetch Metadata).
+    pub fn is_cross_site(&self) -> bool {
+        self.header("sec-fetch-site") == Some("cross-site")
+    }
+
+    /// The media types it accepts, in its order, without their parameters.
+    pub fn accepts(&self) -> impl Iterator<Item = &str> {
+        let types = self.header(http::header::ACCEPT).unwrap_or("").split(',');
+        types.map(|one| one.split(';').next().unwrap_or("").trim())
+    }
+}
+
+/// An answer.
+#[derive(Debug)]
+pub struct Response {
+    /// Its status.
+    pub status: StatusCode,
+    /// Its header fields, without those that depend on how it is carried.
+    pub headers: HeaderMap,
+    /// The rest.
+    pub body: Body,
+}
+
+/// An answer's body.
+#[derive(Debug)]
+pub enum Body {
+    /// All of it.
+    Whole(Bytes),
+    /// A part of a log.
+    Log(LogBody),
+    /// A live stream, to be opened. The head is sent first.
+    Stream(Box<Stream>),
+}
+
+/// A part of a log, read as it is sent.
+#[derive(Debug)]
+pub struct LogBody {
+    log: Log,
+    at: u64,
+    to: u64,
+}
+
+impl Response {
+    /// An answer with this status, type and body.
+    pub fn new(status: StatusCode, content_type: &'static str, body: impl Into<Bytes>) -> Response {
+        Response::of(status, content_type, Body::Whole(body.into()))
+    }
+
+    /// The same with any kind of body.
+    pub fn of(status: StatusCode, content_type: &'static str, body: Body) -> Response {
+        let mut headers = HeaderMap::new();
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
+        headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+        headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+        Response { status, headers, body }
+    }
+
+    /// An answer in JSON.
+    pub fn json(status: StatusCode, value: &impl serde::Serialize) -> Response {
+        match serde_json::to_vec(value) {
+            Ok(body) => Response::new(status, "application/json", body),
+            Err(_) => Response::new(StatusCode::INTERNAL_SERVER_ERROR, "application/json", "null"),
+        }
+    }
+
+    /// An answer without a body.
+    pub fn empty(status: StatusCode) -> Response {
+        let mut response = Response::new(status, "text/plain", "");
+        response.headers.remove(CONTENT_TYPE);
+        response
+    }
+
+    /// With this header field, too.
+    pub fn with(mut self, name: HeaderName, value: HeaderValue) -> Response {
+        self.headers.insert(name, value);
+        self
+    }
+
+    /// How long the body is, where it is known.
+    pub fn content_length(&self) -> Option<u64> {
+        match &self.body {
+            Body::Whole(bytes) => Some(bytes.len() as u64),
+            Body::Log(log) => Some(log.remaining()),
+            Body::Stream(_) => None,
+        }
+    }
+}
+
+impl LogBody {
+    /// The bytes of `log` from one offset to another.
+    pub fn new(log: Log, from: u64, to: u64) -> LogBody {
+        LogBody { log, at: from, to }
+    }
+
+    /// How many bytes are left.
+    pub fn remaining(&self) -> u64 {
+        self.to - self.at
+    }
+
+    /// The next bytes; `None` at the end. Fails where the log is shorter now than was promised.
+    pub fn next_bytes(&mut self) -> io::Result<Option<Bytes>> {
+        if self.at == self.to {
+            return Ok(None);
+        }
+        let bytes = self.log.read(self.at, self.remaining().min(STRETCH_MAX_BYTES as u64) as usize)?;
+        if bytes.is_empty() {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        self.at += bytes.len() as u64;
+        Ok(Some(bytes.into()))
+    }
+}

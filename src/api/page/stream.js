@@ -1,0 +1,162 @@
+// A live stream that comes back: an EventSource, reopened from wherever `address` says the reader now is.
+//
+// EventSource reconnects by itself, but at a fixed pace, to a fixed address, and not after every failure.
+// So each loss is taken as final here, and the next stream is opened by hand, later and later.
+
+const FIRST_DELAY_MS = 1_000;
+const LAST_DELAY_MS = 30_000;
+/** So long an attempt may take. */
+const OPENING_MS = 30_000;
+/** A stream that lived so long was a good one: after its loss the delays start anew. */
+const GOOD_LIFE_MS = 1_000;
+/** After so many attempts without an answer it is no longer honest to say "connecting". */
+const ATTEMPTS_UNTIL_CLOSED = 4;
+
+export class Stream {
+  #source = null;
+  #timer = null;      // until the next attempt
+  #watchdog = null;   // until silence means that the path is dead
+  #attempt = 0;       // tells an answer to this attempt from one to an earlier one
+  #running = false;
+  #refused = false;   // the last attempt was answered, but not with a stream
+  #gone = false;      // what was asked for does not exist
+  #failures = 0;      // in a row: they set the delay
+  #unanswered = 0;    // attempts since a stream was open: they set the sign
+  #openedAt = 0;
+  #heardAt = 0;
+  #patience = Infinity;
+  #sign = 'closed';
+
+  /**
+   * `address()`: where to open the next stream.
+   * `events`: type -> function(data, lastEventId).
+   * `prepare(refused)`: what must be known first; throws a Problem.
+   * `onSign(sign, gone)`: "open", "connecting" or "closed".
+   */
+  constructor({ address, events, prepare = async () => {}, onSign = () => {} }) {
+    Object.assign(this, { address, events, prepare, onSign });
+  }
+
+  get sign() { return this.#sign; }
+  get gone() { return this.#gone; }
+
+  start() {
+    if (this.#running) return;
+    this.#running = true;
+    this.#open();
+  }
+
+  stop() {
+    this.#running = false;
+    this.#attempt += 1;
+    this.#shut();
+    this.#show('closed');
+  }
+
+  /** The address changed: continue there. */
+  reopen() {
+    if (this.#running) this.#open();
+  }
+
+  /** Something suggests that an attempt may succeed now, or that the open stream may be dead. */
+  nudge() {
+    if (this.#timer !== null) this.#open();
+    else if (this.#sign === 'open' && this.#watchdog !== null) this.#watch();
+  }
+
+  async #open() {
+    const attempt = ++this.#attempt;
+    this.#shut();
+    this.#showWaiting();
+    try {
+      await this.prepare(this.#refused);
+    } catch (problem) {
+      if (attempt === this.#attempt) this.#fail(problem.status);
+      return;
+    }
+    if (attempt !== this.#attempt) return;
+
+    const source = new EventSource(this.address());
+    this.#source = source;
+    this.#refused = false;
+    this.#watchdog = setTimeout(() => this.#fail(), OPENING_MS);
+    const listen = (type, take) => source.addEventListener(type, (event) => {
+      if (source === this.#source) take(event);
+    });
+    listen('open', () => this.#opened());
+    for (const [type, take] of Object.entries(this.events)) {
+      listen(type, (event) => {
+        this.#heardAt = Date.now();
+        take(JSON.parse(event.data), event.lastEventId);
+      });
+    }
+    listen('ping', () => this.#pinged());
+    listen('timeout', () => this.#later(Math.random() * 500));
+    // The server's own `error` event arrives under the same name as a lost connection; only it has data.
+    listen('error', (event) => {
+      if (event.data !== undefined) return this.#fail(JSON.parse(event.data).code);
+      this.#refused = source.readyState === EventSource.CLOSED;
+      this.#fail();
+    });
+  }
+
+  #opened() {
+    clearTimeout(this.#watchdog);
+    this.#watchdog = null;
+    this.#gone = false;
+    this.#unanswered = 0;
+    this.#openedAt = this.#heardAt = Date.now();
+    this.#show('open');
+  }
+
+  #fail(status) {
+    const lived = this.#openedAt === 0 ? 0 : Date.now() - this.#openedAt;
+    if (lived > GOOD_LIFE_MS) this.#failures = 0;
+    const ceiling = Math.min(LAST_DELAY_MS, FIRST_DELAY_MS * 2 ** this.#failures);
+    this.#failures += 1;
+    this.#unanswered += 1;
+    this.#gone = status === 404;
+    // Whoever sees it come back says so with a nudge; asking is only for when nobody does.
+    this.#later(this.#gone ? LAST_DELAY_MS : ceiling * (0.5 + Math.random() / 2));
+  }
+
+  #later(delay) {
+    this.#shut();
+    this.#showWaiting();
+    this.#timer = setTimeout(() => this.#open(), delay);
+  }
+
+  #shut() {
+    this.#source?.close();
+    this.#source = null;
+    this.#openedAt = 0;
+    clearTimeout(this.#timer);
+    clearTimeout(this.#watchdog);
+    this.#timer = this.#watchdog = null;
+  }
+
+  // A path can die without a word. The server pings when it has nothing to say, so once the first ping has
+  // shown how long it stays silent, twice that without a sign of life means that nobody is there.
+  #pinged() {
+    const silence = Date.now() - this.#heardAt;
+    this.#heardAt = Date.now();
+    this.#patience = 2 * silence + 10_000;
+    this.#watch();
+  }
+
+  #watch() {
+    clearTimeout(this.#watchdog);
+    const rest = this.#heardAt + this.#patience - Date.now();
+    if (rest <= 0) this.#open();
+    else this.#watchdog = setTimeout(() => this.#watch(), Math.max(rest, 10_000));
+  }
+
+  #showWaiting() {
+    this.#show(this.#gone || this.#unanswered >= ATTEMPTS_UNTIL_CLOSED ? 'closed' : 'connecting');
+  }
+
+  #show(sign) {
+    this.#sign = sign;
+    this.onSign(sign, this.#gone);
+  }
+}

@@ -1,0 +1,127 @@
+//! Errors, as problem documents (RFC 9457).
+
+use std::fmt::Display;
+use std::io;
+
+use http::header::{ALLOW, HeaderName, HeaderValue, RETRY_AFTER};
+use http::{HeaderMap, StatusCode};
+use serde_json::json;
+
+use crate::api::exchange::Response;
+use crate::limits;
+use crate::room::cursor::CursorError;
+use crate::room::name::{NameError, RoomName, UserName};
+
+/// Why a request can't be answered as it wanted.
+#[derive(Debug)]
+pub struct Problem {
+    status: StatusCode,
+    detail: String,
+    headers: HeaderMap,
+}
+
+impl Problem {
+    /// A problem of this kind; `detail` names the input, what was expected and what follows.
+    pub fn new(status: StatusCode, detail: impl Display) -> Problem {
+        Problem { status, detail: detail.to_string(), headers: HeaderMap::new() }
+    }
+
+    /// The request makes no sense.
+    pub fn bad_request(detail: impl Display) -> Problem {
+        Problem::new(StatusCode::BAD_REQUEST, detail)
+    }
+
+    /// A parameter makes no sense.
+    pub fn bad_parameter(name: &str, why: impl Display) -> Problem {
+        Problem::bad_request(format_args!("parameter `{name}`: {why}"))
+    }
+
+    /// There is no such room.
+    pub fn no_room(room: &RoomName) -> Problem {
+        Problem::new(StatusCode::NOT_FOUND, format_args!("there is no room {room}"))
+    }
+
+    /// There is nobody of that name in the room.
+    pub fn no_member(user: &UserName) -> Problem {
+        Problem::new(StatusCode::NOT_FOUND, format_args!("{user} is not in the room"))
+    }
+
+    /// There is nothing at that path.
+    pub fn no_resource() -> Problem {
+        Problem::new(StatusCode::NOT_FOUND, "there is nothing here: see /rooms for the rooms")
+    }
+
+    /// The method does not fit.
+    pub fn method(allowed: &'static str) -> Problem {
+        let detail = format_args!("this method does not apply here: expected one of {allowed}").to_string();
+        Problem::new(StatusCode::METHOD_NOT_ALLOWED, detail).with(ALLOW, HeaderValue::from_static(allowed))
+    }
+
+    /// The body, or the message in it, is too long.
+    pub fn too_long() -> Problem {
+        let limit = limits::MESSAGE_MAX_BYTES;
+        Problem::new(
+            StatusCode::PAYLOAD_TOO_LARGE,
+            format_args!("the message is too long: expected at most {limit} bytes; nothing was written"),
+        )
+    }
+
+    /// There are as many streams as may be.
+    pub fn no_slot(max: usize) -> Problem {
+        let seconds = HeaderValue::from(limits::RETRY_AFTER.as_secs());
+        Problem::new(StatusCode::SERVICE_UNAVAILABLE, format_args!("all {max} streams of this server are taken"))
+            .with(RETRY_AFTER, seconds)
+    }
+
+    /// A page of another site wanted to change something.
+    pub fn cross_site() -> Problem {
+        Problem::new(StatusCode::FORBIDDEN, "a page of another site may change nothing here")
+    }
+
+    fn with(mut self, name: HeaderName, value: HeaderValue) -> Problem {
+        self.headers.insert(name, value);
+        self
+    }
+
+    /// The status of the answer.
+    pub fn status(&self) -> StatusCode {
+        self.status
+    }
+
+    /// The answer.
+    pub fn into_response(self) -> Response {
+        let document = json!({
+            "type": "about:blank",
+            "title": self.status.canonical_reason().unwrap_or("Error"),
+            "status": self.status.as_u16(),
+            "detail": self.detail,
+        });
+        let mut response = Response::new(self.status, "application/problem+json", document.to_string());
+        response.headers.extend(self.headers);
+        response
+    }
+}
+
+impl From<NameError> for Problem {
+    fn from(error: NameError) -> Problem {
+        Problem::bad_request(error)
+    }
+}
+
+impl From<(&str, CursorError)> for Problem {
+    fn from((name, error): (&str, CursorError)) -> Problem {
+        Problem::bad_parameter(name, error)
+    }
+}
+
+impl From<io::Error> for Problem {
+    fn from(error: io::Error) -> Problem {
+        use io::ErrorKind::{QuotaExceeded, StorageFull};
+        let status = match error.kind() {
+            StorageFull | QuotaExceeded => StatusCode::INSUFFICIENT_STORAGE,
+            _ => StatusCode::INTERNAL_SERVER_ERROR,
+        };
+        // The kind alone: an error's text may hold paths of this machine.
+        Problem::new(status, format_args!("the files of the room can't be used: {}", error.kind()))
+    }
+}

@@ -1,0 +1,119 @@
+//! Live streams: of a room, and of the list of rooms.
+
+use std::time::Duration;
+
+use chrono::{DateTime, Local, NaiveDateTime};
+use http::StatusCode;
+use http::header::{CACHE_CONTROL, HeaderName, HeaderValue};
+
+use crate::api::exchange::{Body, Request, Response};
+use crate::api::identity;
+use crate::api::problem::Problem;
+use crate::api::site::Site;
+use crate::limits::{LIFETIME_JITTER, RETRY_BASE};
+use crate::live::encoding::Format;
+use crate::live::feed::Topic;
+use crate::live::stream::{Pace, Start, Stream};
+use crate::room::cursor::Cursor;
+use crate::room::line::TIME_FORMAT;
+use crate::room::name::{RoomName, UserName};
+use crate::wire::form::Fields;
+use crate::wire::sse;
+
+/// The media type of Server-Sent Events.
+pub const EVENT_STREAM: &str = "text/event-stream";
+
+/// Tells nginx not to keep back what comes.
+const UNBUFFERED: HeaderName = HeaderName::from_static("x-accel-buffering");
+
+/// The stream of the list of rooms.
+pub fn rooms(site: &Site<'_>) -> Result<Response, Problem> {
+    let stream = Stream { slot: site.slot()?, ..plan(site, Topic::Rooms, prelude()) };
+    Ok(response(stream))
+}
+
+/// The stream of a room.
+pub fn room(site: &Site<'_>, request: &Request, name: &RoomName) -> Result<Response, Problem> {
+    let query = request.query();
+    let format = match query.get("format") {
+        None | Some("json") => Format::Json,
+        Some("raw") => Format::Raw,
+        Some(other) => {
+            return Err(Problem::bad_parameter("format", format_args!("{other:?}: expected `json` or `raw`")));
+        }
+    };
+    let start = start(request, &query)?;
+    let user = match query.get("user") {
+        Some(name) => Some(identity::speaker(request, Some(name))?),
+        None => identity::authenticated(request)?,
+    };
+    let dir = site.room(name)?;
+    site.sweep(name, &dir)?;
+    let slot = site.slot()?;
+    let plan = plan(site, Topic::Room(name.clone()), prelude());
+    Ok(response(Stream { start, format, user, slot, ..plan }))
+}
+
+/// The plan of a stream from now on, of JSON, for nobody in particular.
+pub fn plan(site: &Site<'_>, topic: Topic, prelude: Vec<u8>) -> Stream {
+    let lifetime = site.pace.lifetime.mul_f64(1.0 - LIFETIME_JITTER * fastrand::f64());
+    Stream {
+        root: site.root.clone(),
+        topic,
+        start: Start::Now,
+        format: Format::Json,
+        user: None::<UserName>,
+        prelude,
+        pace: Pace { lifetime, ..site.pace },
+        slot: None,
+    }
+}
+
+/// Where a request wants its stream to begin. The header that a browser sends when it reconnects
+/// wins over what the address said when it first connected.
+pub fn start(request: &Request, query: &Fields) -> Result<Start, Problem> {
+    let header = request.header("last-event-id").filter(|id| !id.is_empty());
+    if let Some((name, id)) =
+        header.map(|id| ("Last-Event-ID", id)).or_else(|| query.get("last_event_id").map(|id| ("last_event_id", id)))
+    {
+        let cursor = Cursor::parse(id).map_err(|error| Problem::from((name, error)))?;
+        return Ok(Start::After(cursor));
+    }
+    let Some(since) = query.get("since") else { return Ok(Start::Now) };
+    let time = parse_time(since).ok_or_else(|| {
+        let expected = "expected YYYY-MM-DD HH:MM:SS in the server's local time, or RFC 3339";
+        Problem::bad_parameter("since", format_args!("{since:?} is no time: {expected}"))
+    })?;
+    Ok(Start::Since(time))
+}
+
+fn parse_time(text: &str) -> Option<NaiveDateTime> {
+    let local = NaiveDateTime::parse_from_str(text, TIME_FORMAT).ok();
+    // A `+` in a query is a blank.
+    local.or_else(|| {
+        let text = text.replace(' ', "+");
+        DateTime::parse_from_rfc3339(&text).ok().map(|time| time.with_timezone(&Local).naive_local())
+    })
+}
+
+fn prelude() -> Vec<u8> {
+    let mut prelude = Vec::new();
+    sse::retry(&mut prelude, jittered(RETRY_BASE));
+    prelude
+}
+
+fn jittered(base: Duration) -> Duration {
+    base.mul_f64(1.0 + fastrand::f64())
+}
+
+/// The answer that is this stream.
+pub fn response(stream: Stream) -> Response {
+    response_of(Body::Stream(Box::new(stream)))
+}
+
+/// An answer of events.
+pub fn response_of(body: Body) -> Response {
+    Response::of(StatusCode::OK, EVENT_STREAM, body)
+        .with(CACHE_CONTROL, HeaderValue::from_static("no-cache, no-transform"))
+        .with(UNBUFFERED, HeaderValue::from_static("no"))
+}

@@ -1,0 +1,203 @@
+//! The command line: arguments and environment become one [`Command`].
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::config::{self, Config, DEFAULT_ROOT, Padding};
+use crate::gateway::listen::Address;
+use crate::limits;
+use crate::room::name::{RoomName, UserName};
+use crate::store::watch::WatchMode;
+
+const AFTER_HELP: &str = "\
+A room is a directory, its .log is the conversation, one line a message:
+
+  mkdir -p chatrooms/General
+  chatroom serve &                        # http://127.0.0.1:8080/
+  echo \"[$(date '+%F %T')] cron: backup done\" >> chatrooms/General/.log
+  chatroom say General 'good morning'
+  chatroom tail -f General | grep --line-buffered backup
+
+As a CGI program (GATEWAY_INTERFACE is in the environment) it answers one request, from the
+folder that CHATROOM_ROOT names, and takes no arguments.
+
+Exit status: 0 done, 1 it could not be done, 2 the command line makes no sense.";
+
+/// File-backed chat: a room is a directory, its .log is the conversation.
+#[derive(Debug, Parser)]
+#[command(name = "chatroom", version, after_help = AFTER_HELP, max_term_width = 100)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Serve rooms over HTTP, and print the address
+    Serve {
+        /// Where to listen: ADDR:PORT (port 0 takes a free one) or unix:PATH
+        #[arg(long, value_name = "ADDRESS", env = "CHATROOM_LISTEN", default_value = "127.0.0.1:8080")]
+        listen: Address,
+        /// How rooms are served
+        #[command(flatten)]
+        options: ServerOptions,
+    },
+    /// Serve rooms over FastCGI, behind a web server
+    ///
+    /// Without --listen it serves the socket that spawn-fcgi (descriptor 0) or systemd
+    /// (LISTEN_FDS) passes.
+    Fastcgi {
+        /// Where to listen: unix:PATH or ADDR:PORT
+        #[arg(long, value_name = "ADDRESS", env = "CHATROOM_LISTEN")]
+        listen: Option<Address>,
+        /// How rooms are served
+        #[command(flatten)]
+        options: ServerOptions,
+    },
+    /// Say something in a room
+    Say {
+        /// The room
+        #[arg(value_parser = RoomName::parse)]
+        room: RoomName,
+        /// What to say; `-`, or nothing: each line of standard input as a message
+        text: Option<String>,
+        /// Who says it
+        #[arg(long = "as", value_name = "NAME", env = "CHATROOM_USER", value_parser = UserName::parse)]
+        user: Option<UserName>,
+        /// Where the room is
+        #[command(flatten)]
+        place: PlaceOptions,
+    },
+    /// Show the last lines of a room
+    Tail {
+        /// The room
+        #[arg(value_parser = RoomName::parse)]
+        room: RoomName,
+        /// How many lines
+        #[arg(short = 'n', long, value_name = "N", default_value_t = 10)]
+        lines: usize,
+        /// And then each line as it comes
+        #[arg(short, long)]
+        follow: bool,
+        /// Where the room is
+        #[command(flatten)]
+        place: PlaceOptions,
+    },
+    /// List the rooms
+    Rooms {
+        /// Where they are
+        #[command(flatten)]
+        place: PlaceOptions,
+    },
+    /// List who is in a room; people on a web page have a `@` before their name
+    Who {
+        /// The room
+        #[arg(value_parser = RoomName::parse)]
+        room: RoomName,
+        /// Where the room is
+        #[command(flatten)]
+        place: PlaceOptions,
+    },
+}
+
+/// How rooms are served.
+#[derive(Debug, Args)]
+pub struct ServerOptions {
+    /// The folder of rooms
+    #[arg(env = "CHATROOM_ROOT", default_value = DEFAULT_ROOT)]
+    root: PathBuf,
+    /// After how many seconds of silence a stream says that it lives
+    #[arg(long, value_name = "SECONDS", env = "CHATROOM_PING", value_parser = config::seconds,
+          default_value = "30")]
+    ping: Duration,
+    /// After how many seconds, at most, a stream's client is told to reconnect
+    #[arg(long, value_name = "SECONDS", env = "CHATROOM_LIFETIME", value_parser = config::seconds,
+          default_value = "3600")]
+    lifetime: Duration,
+    /// After how many seconds without a stream somebody on a web page has left
+    #[arg(long, value_name = "SECONDS", env = "CHATROOM_GRACE", value_parser = config::seconds,
+          default_value = "10")]
+    grace: Duration,
+    /// Whether events are followed by 8 KB of padding, for something on the way that keeps back
+    /// what it gets (auto: only under CGI without NO_BUFFERING)
+    #[arg(long, value_enum, env = "CHATROOM_PADDING", default_value_t)]
+    padding: Padding,
+    /// How changes of files are noticed (auto: inotify or kqueue, polling where that can't be had)
+    #[arg(long, value_enum, env = "CHATROOM_WATCH", default_value_t)]
+    watch: WatchMode,
+    /// How many streams are served at a time
+    #[arg(long, value_name = "N", env = "CHATROOM_MAX_STREAMS", default_value_t = limits::STREAMS_DEFAULT)]
+    max_streams: usize,
+    /// How many threads serve
+    #[arg(long, value_name = "N", env = "CHATROOM_WORKERS", default_value_t = 1,
+          value_parser = clap::value_parser!(u8).range(1..))]
+    workers: u8,
+    /// The permissions of a Unix socket to listen on, in octal
+    #[arg(long, value_name = "MODE", env = "CHATROOM_SOCKET_MODE", value_parser = octal, default_value = "660")]
+    socket_mode: u32,
+}
+
+/// Where rooms are: files, or a server.
+#[derive(Debug, Args)]
+pub struct PlaceOptions {
+    /// The folder of rooms
+    #[arg(long, value_name = "DIR", env = "CHATROOM_ROOT", default_value = DEFAULT_ROOT)]
+    pub root: PathBuf,
+    /// A server's address instead, such as http://127.0.0.1:8080/
+    #[arg(long, value_name = "URL", env = "CHATROOM_URL")]
+    pub url: Option<String>,
+    /// How changes of files are noticed
+    #[arg(long, value_enum, env = "CHATROOM_WATCH", default_value_t)]
+    pub watch: WatchMode,
+}
+
+impl ServerOptions {
+    /// These options as settings.
+    pub fn config(&self) -> Config {
+        Config {
+            root: Some(self.root.clone()),
+            ping: self.ping,
+            lifetime: self.lifetime,
+            padding: self.padding,
+            watch: self.watch,
+            max_streams: self.max_streams,
+            grace: self.grace,
+        }
+    }
+
+    /// How many threads serve.
+    pub fn workers(&self) -> usize {
+        usize::from(self.workers)
+    }
+
+    /// The permissions of a Unix socket.
+    pub fn socket_mode(&self) -> u32 {
+        self.socket_mode
+    }
+}
+
+fn octal(text: &str) -> Result<u32, String> {
+    u32::from_str_radix(text, 8)
+        .ok()
+        .filter(|mode| *mode <= 0o777)
+        .ok_or_else(|| "expected permissions in octal, such as 660".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_consistent_and_its_defaults_are_the_limits() {
+        Cli::command().debug_assert();
+        let cli = Cli::try_parse_from(["chatroom", "serve"]).unwrap();
+        let Command::Serve { options, .. } = cli.command else { panic!("{cli:?}") };
+        assert_eq!(options.config(), Config { root: Some(DEFAULT_ROOT.into()), ..Config::default() });
+        assert_eq!(options.socket_mode(), 0o660);
+    }
+}

@@ -1,0 +1,159 @@
+//! What an operator sets, read and checked once. The same names everywhere: a flag `--ping`, a
+//! variable `CHATROOM_PING`, and, where it makes sense for one location, a FastCGI or CGI parameter
+//! `CHATROOM_PING`.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use crate::limits;
+use crate::live::stream::Pace;
+use crate::store::watch::WatchMode;
+
+/// Where rooms are, where nobody says: in the folder that the command is run in.
+pub const DEFAULT_ROOT: &str = "./chatrooms";
+
+/// How a process serves rooms.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Config {
+    /// The data root; a CGI process has none until it is told one.
+    pub root: Option<PathBuf>,
+    /// After how long a silence a stream says `ping`.
+    pub ping: Duration,
+    /// How long a stream lives at most.
+    pub lifetime: Duration,
+    /// Whether what streams say is padded.
+    pub padding: Padding,
+    /// How changes are noticed.
+    pub watch: WatchMode,
+    /// How many streams at most.
+    pub max_streams: usize,
+    /// How long after its last stream a web avatar leaves.
+    pub grace: Duration,
+}
+
+/// When events are followed by padding.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
+pub enum Padding {
+    /// Under CGI, unless the web server says that it flushes (`NO_BUFFERING`).
+    #[default]
+    Auto,
+    /// Always.
+    On,
+    /// Never.
+    Off,
+}
+
+/// Why a setting makes no sense.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{name}={value:?}: {expected}")]
+pub struct ConfigError {
+    name: &'static str,
+    value: String,
+    expected: &'static str,
+}
+
+impl Default for Config {
+    fn default() -> Config {
+        Config {
+            root: None,
+            ping: limits::PING_DEFAULT,
+            lifetime: limits::LIFETIME_DEFAULT,
+            padding: Padding::Auto,
+            watch: WatchMode::Auto,
+            max_streams: limits::STREAMS_DEFAULT,
+            grace: limits::GRACE_DEFAULT,
+        }
+    }
+}
+
+impl Config {
+    /// This, but for what `lookup` finds under the names of the settings. An empty value is none.
+    pub fn overridden(&self, lookup: impl Fn(&str) -> Option<String>) -> Result<Config, ConfigError> {
+        let mut config = self.clone();
+        let lookup = |name: &'static str| lookup(name).filter(|value| !value.is_empty()).map(|value| (name, value));
+        if let Some((_, root)) = lookup("CHATROOM_ROOT") {
+            config.root = Some(PathBuf::from(root));
+        }
+        if let Some((name, value)) = lookup("CHATROOM_PING") {
+            config.ping = checked(name, value, seconds, SECONDS)?;
+        }
+        if let Some((name, value)) = lookup("CHATROOM_LIFETIME") {
+            config.lifetime = checked(name, value, seconds, SECONDS)?;
+        }
+        if let Some((name, value)) = lookup("CHATROOM_PADDING") {
+            config.padding = checked(name, value, choice, "expected auto, on or off")?;
+        }
+        if let Some((name, value)) = lookup("CHATROOM_WATCH") {
+            config.watch = checked(name, value, choice, "expected auto or poll")?;
+        }
+        Ok(config)
+    }
+
+    /// The timing and padding of streams; `unflushed` says whether something on the way to the
+    /// client keeps back what it gets.
+    pub fn pace(&self, unflushed: bool) -> Pace {
+        let padding = match self.padding {
+            Padding::Auto => unflushed,
+            Padding::On => true,
+            Padding::Off => false,
+        };
+        Pace { ping: self.ping, lifetime: self.lifetime, padding }
+    }
+
+    /// The data root, where it is known.
+    pub fn root(&self) -> Option<&Path> {
+        self.root.as_deref()
+    }
+}
+
+const SECONDS: &str = "expected a number of seconds above 0, such as 30 or 0.5";
+
+/// Reads a number of seconds, above 0 and at most a year.
+pub fn seconds(text: &str) -> Result<Duration, String> {
+    let in_range = |seconds: &f64| *seconds > 0.0 && *seconds <= 366.0 * 86_400.0;
+    text.parse().ok().filter(in_range).map(Duration::from_secs_f64).ok_or_else(|| SECONDS.to_owned())
+}
+
+fn choice<T: clap::ValueEnum>(text: &str) -> Result<T, String> {
+    T::from_str(text, false)
+}
+
+fn checked<T>(
+    name: &'static str,
+    value: String,
+    read: fn(&str) -> Result<T, String>,
+    expected: &'static str,
+) -> Result<T, ConfigError> {
+    read(&value).map_err(|_| ConfigError { name, value, expected })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn with(name: &str, value: &str) -> Result<Config, ConfigError> {
+        Config::default().overridden(|asked| (asked == name).then(|| value.to_owned()))
+    }
+
+    #[test]
+    fn settings_override_and_nonsense_is_named() {
+        assert_eq!(with("CHATROOM_ROOT", "/srv/x").unwrap().root(), Some(Path::new("/srv/x")));
+        assert_eq!(with("CHATROOM_PING", "0.5").unwrap().ping, Duration::from_millis(500));
+        assert_eq!(with("CHATROOM_LIFETIME", "").unwrap(), Config::default());
+        for (name, value) in [("CHATROOM_PING", "0"), ("CHATROOM_LIFETIME", "soon"), ("CHATROOM_PADDING", "yes")] {
+            let error = with(name, value).unwrap_err().to_string();
+            assert!(error.contains(name) && error.contains(value) && error.contains("expected"), "{error}");
+        }
+        for value in ["NaN", "inf", "-1", "1e300"] {
+            assert!(with("CHATROOM_PING", value).is_err(), "{value}");
+        }
+    }
+
+    #[test]
+    fn padding_is_for_what_would_be_kept_back() {
+        let config = Config::default();
+        assert!(config.pace(true).padding && !config.pace(false).padding);
+        assert!(with("CHATROOM_PADDING", "on").unwrap().pace(false).padding);
+        assert!(!with("CHATROOM_PADDING", "off").unwrap().pace(true).padding);
+    }
+}

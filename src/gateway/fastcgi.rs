@@ -1,0 +1,169 @@
+//! FastCGI behind a web server: one process, one request at a time on each connection, and live
+//! streams that leave this file's hands for the hub's.
+
+use std::io;
+use std::rc::Rc;
+
+use bytes::Bytes;
+use http::{Method, StatusCode};
+use tokio::time::{Instant, timeout_at};
+use tracing::{debug, warn};
+
+use crate::api::exchange::{Body, Response};
+use crate::api::problem::Problem;
+use crate::gateway::server::Server;
+use crate::gateway::variables::{Mount, Variables};
+use crate::limits::REQUEST_TIMEOUT;
+use crate::live::encoding::Framing;
+use crate::live::hub::{Input, Outcome};
+use crate::live::socket::Socket;
+use crate::live::stream::Stream;
+use crate::wire::cgi;
+use crate::wire::fastcgi::record;
+use crate::wire::fastcgi::session::{Event, Request, Session};
+
+/// How much is read at a time while a request comes in.
+const READ_BYTES: usize = 16 * 1024;
+
+/// Serves the requests of one connection, until either side closes it.
+pub async fn serve(server: &Rc<Server>, socket: Socket) {
+    let socket = Rc::new(socket);
+    let mut session = Session::default();
+    loop {
+        // Boxed, as is all that a request needs: an idle stream is to hold none of it.
+        let request = match Box::pin(next_request(server, &socket, &mut session)).await {
+            Ok(Some(request)) => request,
+            Ok(None) => return,
+            Err(error) => return debug!(%error, "a FastCGI connection ends"),
+        };
+        match Box::pin(answer(server, &socket, request)).await {
+            Ok(Next::Request) => session.answered(),
+            Ok(Next::Close) => return,
+            Ok(Next::Stream(open, keep_conn)) => {
+                let outcome = server.hub.serve(*open, |bytes| meanwhile(&mut session, bytes)).await;
+                if outcome != Outcome::Complete || !keep_conn {
+                    return;
+                }
+                session.answered();
+            }
+            Err(error) => return debug!(%error, "a FastCGI connection ends"),
+        }
+    }
+}
+
+enum Next {
+    Request,
+    Close,
+    Stream(Box<crate::live::hub::Open>, bool),
+}
+
+async fn next_request(server: &Server, socket: &Socket, session: &mut Session) -> io::Result<Option<Request>> {
+    let mut buffer = vec![0; READ_BYTES];
+    let mut deadline = None;
+    loop {
+        while let Some(event) = session.next_event().map_err(malformed)? {
+            match event {
+                Event::Request(request) => return Ok(Some(request)),
+                Event::Reply(reply) => socket.write_all(reply.into()).await?,
+                Event::Aborted => {}
+            }
+        }
+        let read = if session.is_idle() {
+            // A connection that waits for its next request may wait for ever.
+            deadline = None;
+            tokio::select! {
+                read = socket.read(&mut buffer) => read?,
+                () = server.stopped() => return Ok(None),
+            }
+        } else {
+            let deadline = *deadline.get_or_insert_with(|| Instant::now() + REQUEST_TIMEOUT);
+            timeout_at(deadline, socket.read(&mut buffer)).await??
+        };
+        if read == 0 {
+            return Ok(None);
+        }
+        session.feed(&buffer[..read]);
+    }
+}
+
+fn malformed(error: impl std::error::Error + Send + Sync + 'static) -> io::Error {
+    warn!(%error, "a FastCGI connection is closed");
+    io::Error::new(io::ErrorKind::InvalidData, error)
+}
+
+/// What comes in while a stream goes out.
+fn meanwhile(session: &mut Session, bytes: &[u8]) -> Input {
+    session.feed(bytes);
+    let mut replies = Vec::new();
+    loop {
+        match session.next_event() {
+            Ok(None) if replies.is_empty() => return Input::Ignore,
+            Ok(None) => return Input::Reply(replies.into()),
+            Ok(Some(Event::Reply(reply))) => replies.extend(reply),
+            Ok(Some(Event::Aborted | Event::Request(_))) => return Input::Stop,
+            Err(error) => {
+                warn!(%error, "a FastCGI connection is closed");
+                return Input::Stop;
+            }
+        }
+    }
+}
+
+async fn answer(server: &Rc<Server>, socket: &Rc<Socket>, request: Request) -> io::Result<Next> {
+    let Request { id, keep_conn, params, body } = request;
+    let variables = Variables::new(params);
+    let program = variables.program();
+    // Without PATH_INFO, as in the parameters that nginx ships, the script's name is the path.
+    let asked = variables
+        .request(body.map(Bytes::from), program, |script| Mount { mount: String::new(), path: script.to_owned() });
+    let response = match variables.config(server.config()) {
+        Ok(config) => server.handle(&config, &asked),
+        Err(error) => Problem::new(StatusCode::INTERNAL_SERVER_ERROR, error).into_response(),
+    };
+    let only_head = asked.method == Method::HEAD;
+    drop((variables, asked));
+    let next = if keep_conn { Next::Request } else { Next::Close };
+    let mut head = Vec::new();
+    cgi::head(&mut head, response.status, &response.headers);
+    match response.body {
+        Body::Stream(stream) if !only_head => open(server, socket, *stream, head, id, keep_conn).await,
+        body => send(socket, id, head, if only_head { Body::Whole(Bytes::new()) } else { body }).await.map(|()| next),
+    }
+}
+
+async fn open(
+    server: &Rc<Server>,
+    socket: &Rc<Socket>,
+    stream: Stream,
+    head: Vec<u8>,
+    id: u16,
+    keep_conn: bool,
+) -> io::Result<Next> {
+    let problem = match server.hub.open(stream, socket.clone(), head, Framing::FastCgi, id) {
+        Ok(Some(open)) => return Ok(Next::Stream(Box::new(open), keep_conn)),
+        Ok(None) => Problem::new(StatusCode::NOT_FOUND, "the room is gone"),
+        Err(error) => Problem::from(error),
+    };
+    let Response { status, headers, body } = problem.into_response();
+    let mut head = Vec::new();
+    cgi::head(&mut head, status, &headers);
+    send(socket, id, head, body).await?;
+    Ok(if keep_conn { Next::Request } else { Next::Close })
+}
+
+async fn send(socket: &Socket, id: u16, head: Vec<u8>, body: Body) -> io::Result<()> {
+    let mut out = Vec::new();
+    match body {
+        Body::Whole(body) => record::stdout(&mut out, id, &[&head[..], &body].concat()),
+        Body::Log(mut body) => {
+            record::stdout(&mut out, id, &head);
+            while let Some(bytes) = body.next_bytes()? {
+                record::stdout(&mut out, id, &bytes);
+                socket.write_all(std::mem::take(&mut out).into()).await?;
+            }
+        }
+        Body::Stream(_) => record::stdout(&mut out, id, &head),
+    }
+    record::end(&mut out, id, record::Outcome::Complete);
+    socket.write_all(out.into()).await
+}

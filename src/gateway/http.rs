@@ -1,0 +1,242 @@
+//! HTTP/1.1 by itself: hyper reads requests and writes answers. A live stream leaves its hands: the
+//! socket goes to the hub, which keeps a tenth of the memory for it, and the answer ends where the
+//! connection does (RFC 9112, section 6.3), so that its bytes are the same for all readers.
+
+use std::cell::{Cell, RefCell};
+use std::convert::Infallible;
+use std::future::{Future, pending, poll_fn};
+use std::io;
+use std::pin::{Pin, pin};
+use std::rc::Rc;
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use http::header::{CONNECTION, DATE, HeaderValue};
+use http::{HeaderMap, Method, StatusCode};
+use http_body::{Body as HttpBody, Frame, SizeHint};
+use http_body_util::{BodyExt, Limited};
+use hyper::body::Incoming;
+use hyper::rt::{Read, ReadBufCursor, Write};
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use percent_encoding::percent_decode_str;
+use tokio::time::timeout;
+use tracing::debug;
+
+use crate::api::exchange::{Body, LogBody, Request, Response};
+use crate::api::problem::Problem;
+use crate::gateway::server::Server;
+use crate::limits::{BODY_MAX_BYTES, HEAD_MAX_BYTES, REQUEST_TIMEOUT};
+use crate::live::encoding::Framing;
+use crate::live::hub::{Input, Open};
+use crate::live::socket::Socket;
+use crate::live::stream::Stream;
+use crate::wire::cgi;
+
+/// Serves the requests of one connection, until either side closes it.
+pub async fn serve(server: &Rc<Server>, socket: Socket) {
+    // Boxed, so that an idle stream holds nothing of it.
+    let taken = match socket {
+        Socket::Tcp(socket) => Box::pin(converse(server, socket)).await.map(|(s, t)| (Socket::Tcp(s), t)),
+        Socket::Unix(socket) => Box::pin(converse(server, socket)).await.map(|(s, t)| (Socket::Unix(s), t)),
+    };
+    let Some((socket, taken)) = taken else { return };
+    let open = match Box::pin(open(server, Rc::new(socket), taken)).await {
+        Ok(Some(open)) => open,
+        Ok(None) => return,
+        Err(error) => return debug!(%error, "an HTTP connection ends"),
+    };
+    server.hub.serve(open, |_| Input::Ignore).await;
+}
+
+/// A stream that was asked for, taken from hyper before it is answered.
+struct Taken {
+    head: Vec<u8>,
+    stream: Box<Stream>,
+}
+
+/// Answers requests, until the connection ends or a stream is asked for.
+async fn converse<S>(server: &Rc<Server>, socket: S) -> Option<(S, Taken)>
+where
+    S: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin + 'static,
+{
+    let taken: Rc<RefCell<Option<Taken>>> = Rc::default();
+    let service = service_fn(|request: hyper::Request<Incoming>| {
+        let (server, taken) = (server.clone(), taken.clone());
+        Box::pin(async move {
+            let only_head = request.method() == Method::HEAD;
+            let response = answer(&server, request).await;
+            match response.body {
+                Body::Stream(stream) if !only_head => {
+                    *taken.borrow_mut() = Some(Taken { head: stream_head(response.status, response.headers), stream });
+                    // hyper is to write nothing more: the connection is taken from it.
+                    pending().await
+                }
+                _ => Ok::<_, Infallible>(into_hyper(response)),
+            }
+        })
+    });
+    let blocked = Rc::new(Cell::new(false));
+    let io = Observed { io: TokioIo::new(socket), blocked: blocked.clone() };
+    let mut connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(REQUEST_TIMEOUT)
+        .max_buf_size(HEAD_MAX_BYTES)
+        .serve_connection(io, service);
+    let mut stopped = pin!(server.stopped());
+    let mut stopping = false;
+    let ended = poll_fn(|cx| {
+        if !stopping && stopped.as_mut().poll(cx).is_ready() {
+            stopping = true;
+            Pin::new(&mut connection).graceful_shutdown();
+        }
+        match connection.poll_without_shutdown(cx) {
+            Poll::Ready(done) => Poll::Ready(Some(done)),
+            // What hyper still has to write of an earlier answer comes first.
+            Poll::Pending if taken.borrow().is_some() && !blocked.get() => Poll::Ready(None),
+            Poll::Pending => Poll::Pending,
+        }
+    })
+    .await;
+    match ended {
+        Some(done) => {
+            if let Err(error) = done {
+                debug!(%error, "an HTTP connection ends");
+            }
+            None
+        }
+        None => {
+            let parts = connection.into_parts();
+            let taken = taken.borrow_mut().take()?;
+            Some((parts.io.io.into_inner(), taken))
+        }
+    }
+}
+
+async fn answer(server: &Server, request: hyper::Request<Incoming>) -> Response {
+    let (parts, body) = request.into_parts();
+    let body = match timeout(REQUEST_TIMEOUT, Limited::new(body, BODY_MAX_BYTES).collect()).await {
+        Ok(Ok(body)) => Some(body.to_bytes()),
+        Ok(Err(error)) if error.is::<http_body_util::LengthLimitError>() => None,
+        Ok(Err(_)) => return Problem::bad_request("the body did not come whole").into_response(),
+        Err(_) => return Problem::new(StatusCode::REQUEST_TIMEOUT, "the body did not come in time").into_response(),
+    };
+    let request = Request {
+        method: parts.method,
+        mount: String::new(),
+        path: percent_decode_str(parts.uri.path()).decode_utf8_lossy().into_owned(),
+        query: parts.uri.query().unwrap_or_default().to_owned(),
+        headers: parts.headers,
+        body,
+        authenticated: None,
+    };
+    server.handle(server.config(), &request)
+}
+
+fn stream_head(status: StatusCode, mut headers: HeaderMap) -> Vec<u8> {
+    headers.insert(CONNECTION, HeaderValue::from_static("close"));
+    let date = chrono::Utc::now().format("%a, %d %b %Y %H:%M:%S GMT").to_string();
+    headers.extend(HeaderValue::try_from(date).ok().map(|date| (DATE, date)));
+    let mut head = Vec::new();
+    cgi::http_head(&mut head, status, &headers);
+    head
+}
+
+async fn open(server: &Rc<Server>, socket: Rc<Socket>, taken: Taken) -> io::Result<Option<Open>> {
+    let problem = match server.hub.open(*taken.stream, socket.clone(), taken.head, Framing::Plain, 0) {
+        Ok(Some(open)) => return Ok(Some(open)),
+        Ok(None) => Problem::new(StatusCode::NOT_FOUND, "the room is gone"),
+        Err(error) => Problem::from(error),
+    };
+    let Response { status, headers, body } = problem.into_response();
+    let mut whole = stream_head(status, headers);
+    if let Body::Whole(body) = body {
+        whole.extend_from_slice(&body);
+    }
+    socket.write_all(whole.into()).await.map(|()| None)
+}
+
+fn into_hyper(response: Response) -> hyper::Response<Content> {
+    let content = match response.body {
+        Body::Whole(bytes) => Content::Whole(Some(bytes)),
+        Body::Log(log) => Content::Log(log),
+        Body::Stream(_) => Content::Whole(None),
+    };
+    let mut answer = hyper::Response::new(content);
+    *answer.status_mut() = response.status;
+    *answer.headers_mut() = response.headers;
+    answer
+}
+
+/// A body as hyper sends it.
+enum Content {
+    Whole(Option<Bytes>),
+    Log(LogBody),
+}
+
+impl HttpBody for Content {
+    type Data = Bytes;
+    type Error = io::Error;
+
+    fn poll_frame(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<io::Result<Frame<Bytes>>>> {
+        let next = match &mut *self {
+            Content::Whole(bytes) => Ok(bytes.take()),
+            Content::Log(log) => log.next_bytes(),
+        };
+        Poll::Ready(next.map(|bytes| bytes.map(Frame::data)).transpose())
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.size_hint().exact() == Some(0)
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        SizeHint::with_exact(match self {
+            Content::Whole(bytes) => bytes.as_ref().map_or(0, |bytes| bytes.len() as u64),
+            Content::Log(log) => log.remaining(),
+        })
+    }
+}
+
+/// A socket that tells whether hyper has something left to write.
+struct Observed<S> {
+    io: TokioIo<S>,
+    blocked: Rc<Cell<bool>>,
+}
+
+impl<S: tokio::io::AsyncRead + Unpin> Read for Observed<S> {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: ReadBufCursor<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.io).poll_read(cx, buf)
+    }
+}
+
+impl<S: tokio::io::AsyncWrite + Unpin> Write for Observed<S> {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        let written = Pin::new(&mut self.io).poll_write(cx, buf);
+        self.blocked.set(written.is_pending());
+        written
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let written = Pin::new(&mut self.io).poll_write_vectored(cx, bufs);
+        self.blocked.set(written.is_pending());
+        written
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.io.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.io).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.io).poll_shutdown(cx)
+    }
+}

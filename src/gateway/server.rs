@@ -1,0 +1,222 @@
+//! A long-lived process: workers that accept connections, each with a runtime and readers of its
+//! own, and one stop for all.
+
+use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
+use std::sync::Arc;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use http::StatusCode;
+use tokio::runtime;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::{Notify, watch};
+use tokio::task::LocalSet;
+use tracing::{info, warn};
+
+use crate::api::exchange::{Request, Response};
+use crate::api::problem::Problem;
+use crate::api::router;
+use crate::api::site::Site;
+use crate::config::Config;
+use crate::gateway::listen::{Bound, Listener};
+use crate::gateway::{fastcgi, http as http_gateway};
+use crate::limits::STOP_WAIT;
+use crate::live::hub::Hub;
+use crate::live::registry::Registry;
+use crate::live::socket::Socket;
+use crate::store::root::DataRoot;
+
+/// How long no connection is accepted after it could not be: out of descriptors, most often.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// What the connections speak.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Protocol {
+    /// HTTP/1.1.
+    Http,
+    /// FastCGI.
+    FastCgi,
+}
+
+/// One worker of a server.
+pub struct Server {
+    config: Config,
+    /// The readers of this worker.
+    pub hub: Rc<Hub>,
+    roots: RefCell<HashMap<PathBuf, Arc<DataRoot>>>,
+    connections: Cell<usize>,
+    stopping: Cell<bool>,
+    stop: Notify,
+}
+
+/// Serves connections from `bound` with `workers` threads, until SIGTERM or SIGINT.
+pub fn run(bound: &Bound, protocol: Protocol, config: &Config, workers: usize) -> io::Result<()> {
+    let registry = Registry::new(workers, config.watch, config.max_streams);
+    let (stop, stopped) = watch::channel(false);
+    thread::scope(|threads| {
+        let mut others = Vec::new();
+        for worker in 1..workers {
+            let (registry, stopped) = (registry.clone(), stopped.clone());
+            let spawned = thread::Builder::new()
+                .name(format!("worker-{worker}"))
+                .spawn_scoped(threads, move || work(bound, protocol, config, registry, worker, stopped));
+            others.push(spawned?);
+        }
+        let signals = async move {
+            wait_for_signal().await?;
+            let _ = stop.send(true);
+            io::Result::Ok(())
+        };
+        let done = on_runtime(bound, protocol, config, registry, 0, stopped, signals);
+        for other in others {
+            other.join().map_err(|_| io::Error::other("a worker panicked"))??;
+        }
+        done
+    })
+}
+
+fn work(
+    bound: &Bound,
+    protocol: Protocol,
+    config: &Config,
+    registry: Arc<Registry>,
+    worker: usize,
+    stopped: watch::Receiver<bool>,
+) -> io::Result<()> {
+    on_runtime(bound, protocol, config, registry, worker, stopped, std::future::pending())
+}
+
+fn on_runtime(
+    bound: &Bound,
+    protocol: Protocol,
+    config: &Config,
+    registry: Arc<Registry>,
+    worker: usize,
+    stopped: watch::Receiver<bool>,
+    signals: impl Future<Output = io::Result<()>> + 'static,
+) -> io::Result<()> {
+    let runtime = runtime::Builder::new_current_thread().enable_all().build()?;
+    let tasks = LocalSet::new();
+    tasks.block_on(&runtime, async {
+        let listener = bound.listener()?;
+        let server = Rc::new(Server {
+            config: config.clone(),
+            hub: Hub::new(registry, worker, config.grace),
+            roots: RefCell::default(),
+            connections: Cell::new(0),
+            stopping: Cell::new(false),
+            stop: Notify::new(),
+        });
+        let hub = server.hub.clone();
+        tokio::task::spawn_local(async move { hub.run().await });
+        tokio::task::spawn_local(async move {
+            if let Err(error) = signals.await {
+                warn!(%error, "can't wait for signals");
+            }
+        });
+        server.accept(listener, protocol, stopped).await;
+        server.wind_down().await;
+        Ok(())
+    })
+}
+
+async fn wait_for_signal() -> io::Result<()> {
+    let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+    info!("stopping");
+    Ok(())
+}
+
+impl Server {
+    async fn accept(self: &Rc<Self>, listener: Listener, protocol: Protocol, mut stopped: watch::Receiver<bool>) {
+        loop {
+            tokio::select! {
+                biased;
+                _ = stopped.wait_for(|stopped| *stopped) => return,
+                accepted = listener.accept() => match accepted {
+                    Ok(socket) => self.spawn(socket, protocol),
+                    Err(error) => {
+                        warn!(%error, "can't accept connections: they wait");
+                        tokio::time::sleep(ACCEPT_PAUSE).await;
+                    }
+                },
+            }
+        }
+    }
+
+    fn spawn(self: &Rc<Self>, socket: Socket, protocol: Protocol) {
+        let server = self.clone();
+        self.connections.set(self.connections.get() + 1);
+        tokio::task::spawn_local(async move {
+            match protocol {
+                Protocol::Http => http_gateway::serve(&server, socket).await,
+                Protocol::FastCgi => fastcgi::serve(&server, socket).await,
+            }
+            server.connections.set(server.connections.get() - 1);
+            server.stop.notify_waiters();
+        });
+    }
+
+    /// Ends streams, lets requests under way end, and then waits no longer.
+    async fn wind_down(&self) {
+        self.stopping.set(true);
+        self.hub.stop();
+        self.stop.notify_waiters();
+        let deadline = Instant::now() + STOP_WAIT;
+        while self.connections.get() > 0 {
+            // Each connection that ends notifies.
+            let ended = tokio::time::timeout_at(deadline.into(), self.stop.notified()).await;
+            if ended.is_err() {
+                info!(connections = self.connections.get(), "stopped with connections open");
+                return;
+            }
+        }
+    }
+
+    /// Resolves when the server stops: for a connection on which nothing is under way.
+    pub async fn stopped(&self) {
+        while !self.stopping.get() {
+            self.stop.notified().await;
+        }
+    }
+
+    /// The settings of this server.
+    pub fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// Answers a request by `config`; `unflushed` says whether something on the way keeps back what
+    /// it gets.
+    pub fn handle(&self, config: &Config, request: &Request) -> Response {
+        let Some(path) = config.root() else {
+            let detail = "CHATROOM_ROOT is not set: expected the path of the folder of rooms";
+            return Problem::new(StatusCode::INTERNAL_SERVER_ERROR, detail).into_response();
+        };
+        match self.root(path) {
+            Ok(root) => {
+                let site = Site { root, pace: config.pace(false), registry: Some(self.hub.registry()) };
+                router::handle(&site, request)
+            }
+            Err(error) => {
+                warn!(root = %path.display(), %error, "the data root can't be opened");
+                Problem::from(error).into_response()
+            }
+        }
+    }
+
+    fn root(&self, path: &Path) -> io::Result<Arc<DataRoot>> {
+        if let Some(root) = self.roots.borrow().get(path) {
+            return Ok(root.clone());
+        }
+        let root = Arc::new(DataRoot::open(path)?);
+        self.roots.borrow_mut().insert(path.to_owned(), root.clone());
+        Ok(root)
+    }
+}

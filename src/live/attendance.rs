@@ -1,0 +1,104 @@
+//! Who comes and who goes: avatars, and the lines in the log that tell of it.
+
+use std::collections::HashMap;
+use std::io;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use chrono::Local;
+
+use crate::room::line::{self, SystemEvent};
+use crate::room::name::{RoomName, UserName};
+use crate::store::append::append;
+use crate::store::avatars::{self, Moved};
+use crate::store::root::{DataRoot, RoomDir};
+
+/// Somebody comes into a room. Says whether they were not there.
+pub fn join(room: &RoomDir, user: &UserName) -> io::Result<bool> {
+    let new = avatars::join(room, user)?;
+    if new {
+        tell(room, &SystemEvent::Joined(user))?;
+    }
+    Ok(new)
+}
+
+/// Somebody leaves a room. Says whether they were there.
+pub fn leave(room: &RoomDir, user: &UserName) -> io::Result<bool> {
+    let was_here = avatars::leave(room, user)?;
+    if was_here {
+        tell(room, &SystemEvent::Left(user))?;
+    }
+    Ok(was_here)
+}
+
+/// Somebody wants to be called otherwise.
+pub fn rename(room: &RoomDir, old: &UserName, new: &UserName) -> io::Result<Moved> {
+    let moved = avatars::transfer(room, old, room, new)?;
+    if moved == Moved::Done {
+        tell(room, &SystemEvent::Renamed(old, new))?;
+    }
+    Ok(moved)
+}
+
+/// Somebody goes from one room to another.
+pub fn move_on(from: &RoomDir, to: &RoomDir, user: &UserName) -> io::Result<Moved> {
+    let moved = avatars::transfer(from, user, to, user)?;
+    if moved == Moved::Done {
+        tell(from, &SystemEvent::Left(user))?;
+        tell(to, &SystemEvent::Joined(user))?;
+    }
+    Ok(moved)
+}
+
+/// Removes web avatars that were not heard of for long, but for those that `keep` says are here.
+pub fn sweep(room: &RoomDir, keep: impl Fn(&UserName) -> bool) -> io::Result<()> {
+    for away in avatars::sweep(room, keep)? {
+        tell(room, &SystemEvent::Away(&away))?;
+    }
+    Ok(())
+}
+
+fn tell(room: &RoomDir, event: &SystemEvent<'_>) -> io::Result<()> {
+    append(room, &line::compose_system(Local::now().naive_local(), event)).map(drop)
+}
+
+type Who = (Arc<DataRoot>, RoomName, UserName);
+
+/// Which web avatars have live streams in this process.
+#[derive(Debug, Default)]
+pub struct Attendance {
+    streams: Mutex<HashMap<Who, usize>>,
+}
+
+impl Attendance {
+    /// A stream of `user` begins.
+    pub fn arrive(&self, root: &Arc<DataRoot>, room: &RoomName, user: &UserName) {
+        *self.lock().entry((root.clone(), room.clone(), user.clone())).or_default() += 1;
+    }
+
+    /// A stream of `user` has ended. Says whether it was the last.
+    pub fn depart(&self, root: &Arc<DataRoot>, room: &RoomName, user: &UserName) -> bool {
+        let who = (root.clone(), room.clone(), user.clone());
+        let mut streams = self.lock();
+        match streams.get_mut(&who) {
+            Some(1) | None => streams.remove(&who).is_some(),
+            Some(count) => {
+                *count -= 1;
+                false
+            }
+        }
+    }
+
+    /// Whether `user` has a stream.
+    pub fn is_here(&self, root: &Arc<DataRoot>, room: &RoomName, user: &UserName) -> bool {
+        self.lock().contains_key(&(root.clone(), room.clone(), user.clone()))
+    }
+
+    /// All who have one.
+    pub fn all(&self) -> Vec<(Arc<DataRoot>, RoomName, UserName)> {
+        self.lock().keys().cloned().collect()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<Who, usize>> {
+        self.streams.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

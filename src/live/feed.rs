@@ -1,0 +1,335 @@
+//! What all readers of a room have in common, read and encoded once: its tail, the last stretch of
+//! it, and who is there. The list of rooms is such a feed too, without a log.
+
+use std::collections::{HashSet, VecDeque};
+use std::io;
+use std::ops::Range;
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+
+use bytes::Bytes;
+
+use crate::limits::{RESET_LINES, RING_MAX_BATCHES, RING_MAX_BYTES};
+use crate::live::encoding::{Encoding, Framing};
+use crate::live::subscription::Tip;
+use crate::room::cursor::Cursor;
+use crate::room::members::Members;
+use crate::room::name::{RoomName, UserName};
+use crate::store::log::{Log, Stretch};
+use crate::store::root::DataRoot;
+use crate::store::tail::{Look, Tail};
+use crate::store::watch::{Hint, Place, Watcher};
+use crate::store::{avatars, history};
+use crate::wire::{json, sse};
+
+/// What a feed is about.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Topic {
+    /// Which rooms there are.
+    Rooms,
+    /// A room: its messages and members.
+    Room(RoomName),
+}
+
+/// What is known to have changed, maybe.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Changes {
+    /// The log.
+    pub log: bool,
+    /// The state: members, or rooms.
+    pub state: bool,
+    /// Whether the room is there at all.
+    pub place: bool,
+}
+
+/// A feed. Shared by the workers; whoever hears of a change first reads it for all.
+pub struct Feed {
+    topic: Topic,
+    root: Arc<DataRoot>,
+    watcher: Arc<Watcher>,
+    inner: Mutex<Inner>,
+}
+
+struct Inner {
+    tail: Option<Tail>,
+    avatars: HashSet<UserName>,
+    ring: VecDeque<Arc<Batch>>,
+    ring_bytes: usize,
+    view: Arc<View>,
+}
+
+/// Where a feed stands, and what is at hand to show for it.
+pub struct View {
+    /// Where it stands.
+    pub tip: Tip,
+    /// The log, where there is one.
+    pub log: Option<Arc<Log>>,
+    /// Whether it is about something that has positions: a room, with or without a log.
+    pub has_positions: bool,
+    state: Arc<State>,
+    batches: Vec<Arc<Batch>>,
+}
+
+/// The state as an event.
+struct State {
+    json: Vec<u8>,
+    name: &'static str,
+    framed: [OnceLock<Bytes>; 2],
+}
+
+/// Some lines, in the forms that readers asked for.
+pub struct Batch {
+    stretch: Stretch,
+    encoded: [OnceLock<Bytes>; Encoding::COUNT],
+}
+
+impl Changes {
+    /// All of it.
+    pub const ALL: Changes = Changes { log: true, state: true, place: true };
+
+    /// What a hint means for a feed about `topic`; `None` where it is not concerned.
+    pub fn of(hint: &Hint, topic: &Topic) -> Option<Changes> {
+        let mut changes = Changes::default();
+        match (hint, topic) {
+            (Hint::Everything, _) => changes = Changes::ALL,
+            (Hint::Rooms, Topic::Rooms) => changes.state = true,
+            (Hint::Room(hinted), Topic::Room(room)) if hinted == room => changes = Changes::ALL,
+            (Hint::Log(hinted), Topic::Room(room)) if hinted == room => changes.log = true,
+            (Hint::Members(hinted), Topic::Room(room)) if hinted == room => changes.state = true,
+            _ => return None,
+        }
+        Some(changes)
+    }
+
+    /// Both.
+    pub fn and(self, other: Changes) -> Changes {
+        Changes { log: self.log | other.log, state: self.state | other.state, place: self.place | other.place }
+    }
+}
+
+impl Feed {
+    /// The feed about `topic`; `None` where there is no such room. Its places are watched from here
+    /// on.
+    pub fn open(root: &Arc<DataRoot>, topic: &Topic, watcher: &Arc<Watcher>) -> io::Result<Option<Feed>> {
+        // The watches first: nothing that comes after reading may go unnoticed.
+        let places = places(topic);
+        places.iter().for_each(|place| watcher.watch(place));
+        let inner = match Inner::open(root, topic) {
+            Ok(Some(inner)) => inner,
+            other => {
+                places.iter().for_each(|place| watcher.unwatch(place));
+                return other.map(|_| None);
+            }
+        };
+        let feed =
+            Feed { topic: topic.clone(), root: root.clone(), watcher: watcher.clone(), inner: Mutex::new(inner) };
+        feed.refresh(Changes { state: true, ..Changes::default() })?;
+        Ok(Some(feed))
+    }
+
+    /// What it is about.
+    pub fn topic(&self) -> &Topic {
+        &self.topic
+    }
+
+    /// Where it stands, as of the last [`Feed::refresh`].
+    pub fn view(&self) -> Arc<View> {
+        self.lock().view.clone()
+    }
+
+    /// Reads what may have changed. Says whether there may be more to read: then what there is
+    /// should be handed on first.
+    pub fn refresh(&self, changes: Changes) -> io::Result<bool> {
+        let mut inner = self.lock();
+        if inner.view.tip.gone {
+            return Ok(false);
+        }
+        if (changes.log || changes.place) && inner.read_log(&self.root)? {
+            return Ok(true);
+        }
+        if changes.place {
+            places(&self.topic).iter().for_each(|place| self.watcher.renew(place));
+        }
+        if changes.state || changes.place {
+            self.read_state(&mut inner)?;
+        }
+        Ok(false)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn read_state(&self, inner: &mut Inner) -> io::Result<()> {
+        match &self.topic {
+            Topic::Rooms => {
+                let rooms = self.root.rooms()?;
+                let names: Vec<&str> = rooms.iter().map(RoomName::as_str).collect();
+                inner.set_state("rooms", serde_json::to_vec(&names)?);
+            }
+            Topic::Room(name) => match self.root.room(name)? {
+                None => inner.update(|tip| tip.gone = true),
+                Some(room) => {
+                    let mut members = avatars::members(&room)?;
+                    if self.watch_avatars(inner, name, &members) {
+                        // Their attributes may have come before the watches did.
+                        members = avatars::members(&room)?;
+                    }
+                    inner.set_state("members", json::spaced(&members));
+                }
+            },
+        }
+        Ok(())
+    }
+
+    /// Attributes are in the avatars' own directories. Says whether any is watched now that was not.
+    fn watch_avatars(&self, inner: &mut Inner, room: &RoomName, members: &Members) -> bool {
+        let place = |user: &UserName| Place::Avatar(room.clone(), user.clone());
+        let here: HashSet<UserName> = members.iter().map(|member| member.username.clone()).collect();
+        inner.avatars.difference(&here).for_each(|gone| self.watcher.unwatch(&place(gone)));
+        inner.avatars.intersection(&here).for_each(|stayed| self.watcher.renew(&place(stayed)));
+        let mut any_new = false;
+        for new in here.difference(&inner.avatars) {
+            self.watcher.watch(&place(new));
+            any_new = true;
+        }
+        inner.avatars = here;
+        any_new
+    }
+}
+
+impl Drop for Feed {
+    fn drop(&mut self) {
+        places(&self.topic).iter().for_each(|place| self.watcher.unwatch(place));
+        let avatars = std::mem::take(&mut self.lock().avatars);
+        if let Topic::Room(room) = &self.topic {
+            avatars.into_iter().for_each(|user| self.watcher.unwatch(&Place::Avatar(room.clone(), user)));
+        }
+    }
+}
+
+fn places(topic: &Topic) -> Vec<Place> {
+    match topic {
+        Topic::Rooms => vec![Place::Root],
+        Topic::Room(room) => vec![Place::Root, Place::Room(room.clone())],
+    }
+}
+
+impl Inner {
+    fn open(root: &DataRoot, topic: &Topic) -> io::Result<Option<Inner>> {
+        let tail = match topic {
+            Topic::Rooms => None,
+            Topic::Room(room) if root.room(room)?.is_none() => return Ok(None),
+            Topic::Room(room) => Some(Tail::open(root, room)?),
+        };
+        let tip =
+            Tip { epoch: 0, reason: "", fresh: 0, end: tail.as_ref().map_or(0, Tail::end), state: 0, gone: false };
+        let view = View {
+            tip,
+            log: tail.as_ref().and_then(Tail::log).cloned(),
+            has_positions: tail.is_some(),
+            state: Arc::new(State { name: "", json: Vec::new(), framed: Default::default() }),
+            batches: Vec::new(),
+        };
+        Ok(Some(Inner { tail, avatars: HashSet::new(), ring: VecDeque::new(), ring_bytes: 0, view: Arc::new(view) }))
+    }
+
+    /// One look at the log. Says whether it found anything.
+    fn read_log(&mut self, root: &DataRoot) -> io::Result<bool> {
+        let Some(tail) = &mut self.tail else { return Ok(false) };
+        match tail.look(root)? {
+            Look::Nothing => return Ok(false),
+            Look::Grew(stretch) => {
+                let end = stretch.range().end;
+                self.keep(stretch);
+                self.update(|tip| tip.end = end);
+            }
+            Look::Reset(stale) => {
+                let end = tail.end();
+                let fresh = match tail.log() {
+                    Some(log) => history::start_of_last(log, end, RESET_LINES)?,
+                    None => 0,
+                };
+                self.ring.clear();
+                self.ring_bytes = 0;
+                self.update(|tip| {
+                    tip.epoch += 1;
+                    tip.reason = stale.reason();
+                    (tip.fresh, tip.end) = (fresh, end);
+                });
+            }
+        }
+        Ok(true)
+    }
+
+    /// Keeps a stretch for the readers, and drops the oldest where that is too much.
+    fn keep(&mut self, stretch: Stretch) {
+        self.ring_bytes += stretch.len();
+        self.ring.push_back(Arc::new(Batch { stretch, encoded: Default::default() }));
+        while self.ring.len() > 1 && (self.ring_bytes > RING_MAX_BYTES || self.ring.len() > RING_MAX_BATCHES) {
+            if let Some(oldest) = self.ring.pop_front() {
+                self.ring_bytes -= oldest.stretch.len();
+            }
+        }
+    }
+
+    fn set_state(&mut self, name: &'static str, json: Vec<u8>) {
+        if json == self.view.state.json {
+            return;
+        }
+        let state = Arc::new(State { name, json, framed: Default::default() });
+        self.replace_view(Some(state), |tip| tip.state += 1);
+    }
+
+    fn update(&mut self, change: impl FnOnce(&mut Tip)) {
+        self.replace_view(None, change);
+    }
+
+    fn replace_view(&mut self, state: Option<Arc<State>>, change: impl FnOnce(&mut Tip)) {
+        let mut tip = self.view.tip;
+        change(&mut tip);
+        self.view = Arc::new(View {
+            tip,
+            log: self.tail.as_ref().and_then(Tail::log).cloned(),
+            has_positions: self.tail.is_some(),
+            state: state.unwrap_or_else(|| self.view.state.clone()),
+            batches: self.ring.iter().cloned().collect(),
+        });
+    }
+}
+
+impl View {
+    /// The lines that begin at `offset`, where they are still at hand.
+    pub fn batch(&self, offset: u64) -> Option<&Batch> {
+        let batch = self.batches.iter().rev().find(|batch| batch.stretch.range().start == offset);
+        batch.map(Arc::as_ref)
+    }
+
+    /// The state as an event without an id.
+    pub fn state(&self, framing: Framing) -> Bytes {
+        self.state.framed[framing as usize].get_or_init(|| framing.frame(self.state_event(None))).clone()
+    }
+
+    /// The state as the first event of a reader, which tells it where it is.
+    pub fn state_event(&self, at: Option<Cursor>) -> Vec<u8> {
+        let mut out = Vec::new();
+        sse::event(&mut out, at.as_ref().map(|id| id as _), self.state.name, &self.state.json);
+        out
+    }
+
+    /// The id of `offset` in the log as it is.
+    pub fn cursor(&self, offset: u64) -> io::Result<Cursor> {
+        self.log.as_ref().map_or(Ok(Cursor::ZERO), |log| log.cursor(offset))
+    }
+}
+
+impl Batch {
+    /// Its lines as events.
+    pub fn encoded(&self, encoding: Encoding) -> Bytes {
+        self.encoded[encoding.index()].get_or_init(|| encoding.lines(&self.stretch)).clone()
+    }
+
+    /// The offsets its lines reach from and to.
+    pub fn range(&self) -> Range<u64> {
+        self.stretch.range()
+    }
+}

@@ -1,0 +1,14 @@
+//! Who listens. A [`feed`] is what all readers of a room have in common: its tail, encoded once. A
+//! [`subscription`] is one reader's position in it, a pure state machine. A [`hub`] serves the many
+//! readers of a worker, [`solo`] the one of a CGI process: the same reader, the same feed.
+
+pub mod attendance;
+pub mod encoding;
+pub mod feed;
+pub mod hub;
+pub mod reader;
+pub mod registry;
+pub mod socket;
+pub mod solo;
+pub mod stream;
+pub mod subscription;

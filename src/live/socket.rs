@@ -1,0 +1,83 @@
+//! A connection's socket, TCP or Unix, as a stream writes to it: at once or not at all.
+
+use std::io::{self, IoSlice};
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use tokio::net::{TcpStream, UnixStream};
+
+/// A connected socket.
+#[derive(Debug)]
+pub enum Socket {
+    /// Over TCP.
+    Tcp(TcpStream),
+    /// Over a Unix socket.
+    Unix(UnixStream),
+}
+
+impl Socket {
+    /// Writes what the socket takes at once; how much that was.
+    pub fn try_write(&self, pieces: &[Bytes]) -> io::Result<usize> {
+        if let [piece] = pieces {
+            return match self {
+                Socket::Tcp(socket) => socket.try_write(piece),
+                Socket::Unix(socket) => socket.try_write(piece),
+            };
+        }
+        let slices: Vec<IoSlice<'_>> = pieces.iter().map(|piece| IoSlice::new(piece)).collect();
+        match self {
+            Socket::Tcp(socket) => socket.try_write_vectored(&slices),
+            Socket::Unix(socket) => socket.try_write_vectored(&slices),
+        }
+    }
+
+    /// Reads what is there.
+    pub fn try_read(&self, buffer: &mut [u8]) -> io::Result<usize> {
+        match self {
+            Socket::Tcp(socket) => socket.try_read(buffer),
+            Socket::Unix(socket) => socket.try_read(buffer),
+        }
+    }
+
+    /// Whether something can be read; the task is woken when it can.
+    pub fn poll_readable(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self {
+            Socket::Tcp(socket) => socket.poll_read_ready(cx),
+            Socket::Unix(socket) => socket.poll_read_ready(cx),
+        }
+    }
+
+    /// Whether something can be written; the task is woken when it can.
+    pub fn poll_writable(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self {
+            Socket::Tcp(socket) => socket.poll_write_ready(cx),
+            Socket::Unix(socket) => socket.poll_write_ready(cx),
+        }
+    }
+
+    /// Waits until something can be read, and reads it.
+    pub async fn read(&self, buffer: &mut [u8]) -> io::Result<usize> {
+        loop {
+            std::future::poll_fn(|cx| self.poll_readable(cx)).await?;
+            match self.try_read(buffer) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                done => return done,
+            }
+        }
+    }
+
+    /// Writes all of it.
+    pub async fn write_all(&self, bytes: Bytes) -> io::Result<()> {
+        let mut rest = bytes;
+        while !rest.is_empty() {
+            match self.try_write(std::slice::from_ref(&rest)) {
+                Ok(written) => drop(rest.split_to(written)),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    std::future::poll_fn(|cx| self.poll_writable(cx)).await?;
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,93 @@
+//! One stream in a process of its own, as CGI has it: the same feed and the same reader as the
+//! hub's, no runtime, asleep in the kernel until a file changes, the time has come, or the client
+//! hangs up.
+
+use std::io::{self, Write};
+use std::os::fd::AsFd;
+use std::time::Instant;
+
+use bytes::Bytes;
+
+use crate::limits::ACTIVITY_EVERY;
+use crate::live::attendance;
+use crate::live::encoding::Framing;
+use crate::live::feed::{Changes, Feed, Topic};
+use crate::live::reader::Reader;
+use crate::live::stream::Stream;
+use crate::store::avatars;
+use crate::store::bell::Bell;
+use crate::store::watch::WatchMode;
+
+/// Writes a stream to `out` until it ends or its client has gone. `head` goes before all. Says
+/// whether the room is there: else nothing was written.
+pub fn serve(mut stream: Stream, mode: WatchMode, head: Vec<u8>, out: &mut (impl Write + AsFd)) -> io::Result<bool> {
+    let (bell, watcher) = Bell::new(&stream.root, mode)?;
+    let Some(feed) = Feed::open(&stream.root, &stream.topic, &watcher)? else { return Ok(false) };
+    let mut reader = Reader::open(&mut stream, &feed.view(), Framing::Plain, 1, Instant::now())?;
+    let mut stay = Stay::of(&stream);
+    let mut pieces = vec![Bytes::from(head)];
+    // What may have changed and was not all read yet.
+    let mut unread = None;
+    loop {
+        reader.gather(&feed.view(), Instant::now(), &mut pieces)?;
+        if pieces.is_empty() && !reader.has_ended() {
+            if unread.is_none() {
+                let due = stay.due.map_or(reader.deadline(), |due| due.min(reader.deadline()));
+                if !bell.wait(out.as_fd(), Some(due))? {
+                    return Ok(true);
+                }
+                let hints = bell.take()?;
+                unread = hints.iter().filter_map(|hint| Changes::of(hint, feed.topic())).reduce(Changes::and);
+                stay.renew(&stream);
+            }
+            unread = match unread {
+                Some(changes) if feed.refresh(changes)? => Some(changes),
+                _ => None,
+            };
+            reader.gather(&feed.view(), Instant::now(), &mut pieces)?;
+            if pieces.is_empty() {
+                reader.tick(Instant::now(), &mut pieces);
+            }
+        }
+        if !write(out, &mut pieces)? || reader.has_ended() {
+            return Ok(true);
+        }
+    }
+}
+
+/// Writes and drops all of `pieces`, in one piece. Says whether somebody still reads.
+fn write(out: &mut impl Write, pieces: &mut Vec<Bytes>) -> io::Result<bool> {
+    let whole = pieces.concat();
+    pieces.clear();
+    match out.write_all(&whole).and_then(|()| out.flush()) {
+        Ok(()) => Ok(true),
+        Err(error) if matches!(error.kind(), io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset) => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+/// Keeps the web avatar of the stream's user here while the stream lives.
+struct Stay {
+    due: Option<Instant>,
+}
+
+impl Stay {
+    fn of(stream: &Stream) -> Stay {
+        let mut stay = Stay { due: stream.user.as_ref().map(|_| Instant::now()) };
+        stay.renew(stream);
+        stay
+    }
+
+    fn renew(&mut self, stream: &Stream) {
+        let now = Instant::now();
+        let (Topic::Room(room), Some(user)) = (&stream.topic, &stream.user) else { return };
+        if self.due.is_some_and(|due| due <= now) {
+            self.due = Some(now + ACTIVITY_EVERY);
+            // An avatar that can't be noted or swept is no reason to end a conversation.
+            if let Ok(Some(dir)) = stream.root.room(room) {
+                let _ = avatars::touch(&dir, user);
+                let _ = attendance::sweep(&dir, |other| other == user);
+            }
+        }
+    }
+}

@@ -1,0 +1,56 @@
+//! What a reader asked for: the plan of a stream, before any byte of it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use chrono::NaiveDateTime;
+
+use crate::live::encoding::Format;
+use crate::live::feed::Topic;
+use crate::live::registry::Slot;
+use crate::room::cursor::Cursor;
+use crate::room::name::UserName;
+use crate::store::root::DataRoot;
+
+/// A stream to be opened.
+#[derive(Debug)]
+pub struct Stream {
+    /// Which folder of rooms.
+    pub root: Arc<DataRoot>,
+    /// What it is about.
+    pub topic: Topic,
+    /// Where it begins.
+    pub start: Start,
+    /// What messages look like.
+    pub format: Format,
+    /// Whose it is: a web avatar of this name stays while it lives.
+    pub user: Option<UserName>,
+    /// What is sent before the first event: `retry:` and, maybe, comments.
+    pub prelude: Vec<u8>,
+    /// Its timing and padding.
+    pub pace: Pace,
+    /// Its place among the streams that one process serves.
+    pub slot: Option<Slot>,
+}
+
+/// A stream's timing and padding.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Pace {
+    /// After how long a silence it says `ping`.
+    pub ping: Duration,
+    /// How long it lives.
+    pub lifetime: Duration,
+    /// Whether what it says is followed by padding that pushes it through buffers.
+    pub padding: bool,
+}
+
+/// Where a stream begins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Start {
+    /// With what comes from now on.
+    Now,
+    /// After this position.
+    After(Cursor),
+    /// With the first line at or after this time, in the server's local time.
+    Since(NaiveDateTime),
+}

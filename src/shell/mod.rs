@@ -1,0 +1,6 @@
+//! Rooms on the command line: saying, reading and following, on files or on a server.
+
+pub mod files;
+pub mod place;
+pub mod server;
+pub mod talk;

@@ -1,0 +1,79 @@
+//! Adding a line to a room's log: one `write` with `O_APPEND`, whole or not at all.
+
+use std::fs::File;
+use std::io::{self, Seek, Write};
+use std::os::unix::fs::{FileExt, MetadataExt};
+
+use crate::limits::FINGERPRINT_WINDOW_BYTES;
+use crate::room::cursor::{Cursor, Fingerprint};
+use crate::store::root::RoomDir;
+
+/// Appends `line`, which ends with its only `\n`, and says where it ends in the file. A line that
+/// somebody else left without its `\n` is ended first.
+pub fn append(room: &RoomDir, line: &[u8]) -> io::Result<Cursor> {
+    let mut file = room.open_log_for_append()?;
+    let meta = file.metadata()?;
+    let written = if is_torn(&file, meta.len())? {
+        let healed = [b"\n", line].concat();
+        write_once(&mut file, &healed)
+    } else {
+        write_once(&mut file, line)
+    };
+    written?;
+    // The position is the one the write left behind: others may have appended since.
+    let end = file.stream_position()?;
+    let mut window = vec![0; end.min(FINGERPRINT_WINDOW_BYTES) as usize];
+    let from = end - window.len() as u64;
+    file.read_exact_at(&mut window, from)?;
+    Ok(Cursor::new(end, Fingerprint::of(meta.ino(), &window)))
+}
+
+fn is_torn(file: &File, len: u64) -> io::Result<bool> {
+    let mut last = [b'\n'];
+    if len > 0 {
+        // Nothing is read where it was truncated since: then nothing is torn.
+        let _ = file.read_at(&mut last, len - 1)?;
+    }
+    Ok(last != [b'\n'])
+}
+
+fn write_once(file: &mut File, bytes: &[u8]) -> io::Result<()> {
+    let written = loop {
+        match file.write(bytes) {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            done => break done?,
+        }
+    };
+    if written == bytes.len() {
+        return Ok(());
+    }
+    // The disk is full. What was written is taken back, unless somebody wrote behind it: then it
+    // is a torn line, which the next writer ends.
+    let end = file.stream_position()?;
+    if file.metadata()?.len() == end {
+        file.set_len(end - written as u64)?;
+    }
+    Err(io::Error::from(io::ErrorKind::StorageFull))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::room::name::RoomName;
+    use crate::store::log::Log;
+    use crate::store::root::DataRoot;
+
+    #[test]
+    fn lines_are_whole_and_their_ids_are_where_they_end() {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::create_dir(dir.path().join("R")).unwrap();
+        let room = DataRoot::open(dir.path()).unwrap().room(&RoomName::parse("R").unwrap()).unwrap().unwrap();
+        assert_eq!(append(&room, b"one\n").unwrap().offset(), 4);
+        std::fs::write(dir.path().join("R/.log"), b"one\ntorn").unwrap();
+        let id = append(&room, b"two\n").unwrap();
+        assert_eq!(std::fs::read(dir.path().join("R/.log")).unwrap(), b"one\ntorn\ntwo\n");
+        let log = Log::open(&room).unwrap().unwrap();
+        assert_eq!(log.resolve(&id).unwrap(), Ok(13));
+        assert_eq!(log.cursor(13).unwrap(), id);
+    }
+}

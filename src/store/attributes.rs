@@ -1,0 +1,59 @@
+//! Attributes of an avatar: `web_avatar`, `is_avatar`, `last_activity`.
+//!
+//! An attribute NAME is the extended attribute `user.user.NAME` of the avatar's directory, else
+//! `user.NAME`, else a file `user.NAME` in it: file systems, archives and shell tools differ.
+
+use std::fs::File;
+use std::io::{self, Read, Write};
+
+use nix::fcntl::{OFlag, openat};
+use nix::sys::stat::Mode;
+use nix::unistd::{UnlinkatFlags, unlinkat};
+use xattr::FileExt;
+
+/// A web page made this avatar.
+pub const WEB_AVATAR: &str = "web_avatar";
+/// It is an avatar.
+pub const IS_AVATAR: &str = "is_avatar";
+/// When it was last heard of, in seconds since 1970.
+pub const LAST_ACTIVITY: &str = "last_activity";
+
+/// The longest value that is read.
+const VALUE_MAX_BYTES: u64 = 256;
+
+fn extended(name: &str) -> [String; 2] {
+    [format!("user.user.{name}"), format!("user.{name}")]
+}
+
+fn file_name(name: &str) -> String {
+    format!("user.{name}")
+}
+
+/// The value of the attribute `name` of `avatar`, a directory; blanks around it are left out.
+pub fn get(avatar: &File, name: &str) -> Option<String> {
+    let value = extended(name).iter().find_map(|name| avatar.get_xattr(name).ok().flatten()).or_else(|| {
+        let flags = OFlag::O_RDONLY | OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK | OFlag::O_CLOEXEC;
+        let file = File::from(openat(avatar, file_name(name).as_str(), flags, Mode::empty()).ok()?);
+        let mut value = Vec::new();
+        file.take(VALUE_MAX_BYTES).read_to_end(&mut value).ok()?;
+        Some(value)
+    })?;
+    Some(String::from_utf8_lossy(&value).trim().to_owned())
+}
+
+/// Sets the attribute `name` of `avatar`, in the form that is looked up first and that the file
+/// system takes, and removes the other forms, so that none of them says otherwise.
+pub fn set(avatar: &File, name: &str, value: &str) -> io::Result<()> {
+    let [first, second] = extended(name);
+    if avatar.set_xattr(&first, value.as_bytes()).is_ok() {
+        let _ = avatar.remove_xattr(&second);
+        let _ = unlinkat(avatar, file_name(name).as_str(), UnlinkatFlags::NoRemoveDir);
+        return Ok(());
+    }
+    for form in [first, second] {
+        let _ = avatar.remove_xattr(&form);
+    }
+    let flags = OFlag::O_WRONLY | OFlag::O_CREAT | OFlag::O_TRUNC | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
+    let mode = Mode::from_bits_truncate(0o664);
+    File::from(openat(avatar, file_name(name).as_str(), flags, mode)?).write_all(value.as_bytes())
+}

@@ -1,0 +1,113 @@
+//! Avatars: the directories `.NAME` of a room that say who is here.
+
+use std::fs::File;
+use std::io;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use crate::limits::AWAY_AFTER;
+use crate::room::members::{Member, Members};
+use crate::room::name::UserName;
+use crate::store::attributes::{self, IS_AVATAR, LAST_ACTIVITY, WEB_AVATAR};
+use crate::store::root::RoomDir;
+
+/// Who is in the room.
+pub fn members(room: &RoomDir) -> io::Result<Members> {
+    let mut members = Vec::new();
+    for name in room.dotted_directories()? {
+        let Ok(username) = UserName::parse(&name[1..]) else { continue };
+        // Gone since it was listed, or no directory after all: not here.
+        let Ok(Some(avatar)) = room.open_directory(&name) else { continue };
+        members.push(Member { username, is_web: is_web(&avatar) });
+    }
+    Ok(Members::new(members))
+}
+
+/// The member called `user`, where it is here.
+pub fn member(room: &RoomDir, user: &UserName) -> io::Result<Option<Member>> {
+    let avatar = room.open_directory(&user.avatar_dir())?;
+    Ok(avatar.map(|avatar| Member { username: user.clone(), is_web: is_web(&avatar) }))
+}
+
+fn is_web(avatar: &File) -> bool {
+    attributes::get(avatar, WEB_AVATAR).is_some()
+}
+
+/// Makes a web avatar. Says whether it is new; an avatar that is here stays as it is.
+pub fn join(room: &RoomDir, user: &UserName) -> io::Result<bool> {
+    if !room.make_directory(&user.avatar_dir())? {
+        touch(room, user)?;
+        return Ok(false);
+    }
+    if let Some(avatar) = room.open_directory(&user.avatar_dir())? {
+        attributes::set(&avatar, LAST_ACTIVITY, &epoch_seconds().to_string())?;
+        attributes::set(&avatar, IS_AVATAR, "1")?;
+        attributes::set(&avatar, WEB_AVATAR, "1")?;
+    }
+    Ok(true)
+}
+
+/// Notes that a web avatar was heard of just now. Says whether there is one.
+pub fn touch(room: &RoomDir, user: &UserName) -> io::Result<bool> {
+    match room.open_directory(&user.avatar_dir())? {
+        Some(avatar) if is_web(&avatar) => {
+            attributes::set(&avatar, LAST_ACTIVITY, &epoch_seconds().to_string())?;
+            Ok(true)
+        }
+        _ => Ok(false),
+    }
+}
+
+/// Removes an avatar. Says whether it was here.
+pub fn leave(room: &RoomDir, user: &UserName) -> io::Result<bool> {
+    room.remove_directory(&user.avatar_dir())
+}
+
+/// What came of a rename or a move.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Moved {
+    /// It is done.
+    Done,
+    /// There is no such avatar.
+    NotHere,
+    /// Another one has that name there.
+    Taken,
+}
+
+/// Gives an avatar another name, another room, or both. Its attributes go with it.
+pub fn transfer(from: &RoomDir, old: &UserName, to: &RoomDir, new: &UserName) -> io::Result<Moved> {
+    if from.open_directory(&old.avatar_dir())?.is_none() {
+        return Ok(Moved::NotHere);
+    }
+    match from.rename_directory(&old.avatar_dir(), to, &new.avatar_dir()) {
+        Ok(true) => Ok(Moved::Done),
+        Ok(false) => Ok(Moved::Taken),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Moved::NotHere),
+        Err(error) => Err(error),
+    }
+}
+
+/// Removes the web avatars that were not heard of for [`AWAY_AFTER`], but for those that `keep`
+/// says are here, and names them. Avatars that a shell made are never removed.
+pub fn sweep(room: &RoomDir, keep: impl Fn(&UserName) -> bool) -> io::Result<Vec<UserName>> {
+    let mut away = Vec::new();
+    for member in members(room)?.iter().filter(|member| member.is_web && !keep(&member.username)) {
+        let Some(avatar) = room.open_directory(&member.username.avatar_dir())? else { continue };
+        let idle = SystemTime::now().duration_since(last_heard_of(&avatar)).unwrap_or_default();
+        if idle > AWAY_AFTER && leave(room, &member.username)? {
+            away.push(member.username.clone());
+        }
+    }
+    Ok(away)
+}
+
+fn last_heard_of(avatar: &File) -> SystemTime {
+    let noted = attributes::get(avatar, LAST_ACTIVITY).and_then(|seconds| seconds.parse().ok()).unwrap_or(0);
+    match UNIX_EPOCH.checked_add(Duration::from_secs(noted)) {
+        Some(time) if noted > 0 => time,
+        _ => avatar.metadata().and_then(|meta| meta.modified()).unwrap_or(UNIX_EPOCH),
+    }
+}
+
+fn epoch_seconds() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs()
+}

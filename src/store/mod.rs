@@ -1,0 +1,12 @@
+//! What is on disk. Files are the truth; everything here reads them anew or changes them at once.
+//! Every path is opened beneath the data root, one validated component at a time.
+
+pub mod append;
+pub mod attributes;
+pub mod avatars;
+pub mod bell;
+pub mod history;
+pub mod log;
+pub mod root;
+pub mod tail;
+pub mod watch;

@@ -1,0 +1,249 @@
+//! The data root and its rooms, as directories opened beneath it.
+
+use std::fs::File;
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::path::{Path, PathBuf};
+
+use nix::dir::{Dir, Type};
+use nix::errno::Errno;
+use nix::fcntl::{self, OFlag};
+use nix::sys::stat::{self, Mode};
+use nix::unistd::{self, UnlinkatFlags};
+use walkdir::WalkDir;
+
+use crate::room::name::RoomName;
+
+/// The name of a room's conversation.
+pub const LOG_NAME: &str = ".log";
+
+/// Where a room that is being deleted is moved to first, so that it is gone at once and whole.
+const DELETED_PREFIX: &str = ".deleted-";
+
+const NEW_ROOM: Mode = Mode::from_bits_truncate(0o775);
+
+/// A folder of rooms.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct DataRoot {
+    path: PathBuf,
+}
+
+/// One room's directory, held open: what is opened through it is in this very directory.
+#[derive(Debug)]
+pub struct RoomDir {
+    directory: OwnedFd,
+}
+
+impl DataRoot {
+    /// The data root at `path`. Fails where that is no directory.
+    pub fn open(path: &Path) -> io::Result<Self> {
+        let path = path.canonicalize()?;
+        if !path.metadata()?.is_dir() {
+            return Err(io::Error::from(io::ErrorKind::NotADirectory));
+        }
+        Ok(DataRoot { path })
+    }
+
+    /// Where it is, without symlinks.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Where a room's directory is, or would be: for watching and for comparing, never for opening.
+    pub fn path_of(&self, room: &RoomName) -> PathBuf {
+        self.path.join(room.as_str())
+    }
+
+    /// All rooms, in the byte order of their names. What has no room's name is skipped.
+    pub fn rooms(&self) -> io::Result<Vec<RoomName>> {
+        let mut rooms = Vec::new();
+        for entry in WalkDir::new(&self.path).min_depth(1).max_depth(1) {
+            let Ok(entry) = entry else {
+                // Gone since, or the root itself can't be read: only the latter is an error.
+                self.path.read_dir()?;
+                continue;
+            };
+            let Some(Ok(name)) = entry.file_name().to_str().map(RoomName::parse) else { continue };
+            let is_room = match entry.file_type() {
+                kind if kind.is_dir() => true,
+                kind if kind.is_symlink() => matches!(self.room(&name), Ok(Some(_))),
+                _ => false,
+            };
+            if is_room {
+                rooms.push(name);
+            }
+        }
+        rooms.sort();
+        Ok(rooms)
+    }
+
+    /// A room, or `None` where there is none of that name in the root.
+    pub fn room(&self, name: &RoomName) -> io::Result<Option<RoomDir>> {
+        let found = open_directory(self.directory()?.as_fd(), name.as_str());
+        Ok(found?.map(|directory| RoomDir { directory }))
+    }
+
+    /// Makes a room. Says whether it is new.
+    pub fn create_room(&self, name: &RoomName) -> io::Result<bool> {
+        match stat::mkdirat(self.directory()?, name.as_str(), NEW_ROOM) {
+            Ok(()) => Ok(true),
+            Err(Errno::EEXIST) if self.room(name)?.is_some() => Ok(false),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Deletes a room and all that is in it. Says whether there was one.
+    pub fn delete_room(&self, name: &RoomName) -> io::Result<bool> {
+        let root = self.directory()?;
+        let trash = format!("{DELETED_PREFIX}{name}-{:016x}", fastrand::u64(..));
+        match fcntl::renameat(&root, name.as_str(), &root, trash.as_str()) {
+            Ok(()) => remove_tree(root.as_fd(), &trash).map(|()| true),
+            Err(Errno::ENOENT) => Ok(false),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    fn directory(&self) -> io::Result<OwnedFd> {
+        // Opened anew each time: a root that is moved away and restored is the restored one.
+        Ok(fcntl::open(&self.path, OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC, Mode::empty())?)
+    }
+}
+
+impl RoomDir {
+    /// The room's log, for reading; `None` where there is none yet. Fails on a log that is no
+    /// regular file (a FIFO would never end).
+    pub fn open_log(&self) -> io::Result<Option<File>> {
+        match open_beneath(self.as_fd(), LOG_NAME, OFlag::O_RDONLY | OFlag::O_NONBLOCK, Mode::empty()) {
+            Ok(file) => regular(file.into()).map(Some),
+            Err(Errno::ENOENT) => Ok(None),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// The room's log, for appending (and for reading what is there); made where there is none.
+    pub fn open_log_for_append(&self) -> io::Result<File> {
+        let flags = OFlag::O_RDWR | OFlag::O_APPEND | OFlag::O_NONBLOCK;
+        let mode = Mode::from_bits_truncate(0o664);
+        match open_beneath(self.as_fd(), LOG_NAME, flags, Mode::empty()) {
+            Err(Errno::ENOENT) => {}
+            found => return regular(found?.into()),
+        }
+        let file = File::from(open_beneath(self.as_fd(), LOG_NAME, flags | OFlag::O_CREAT, mode)?);
+        // Shells of the same group write here too, whatever this process's umask is.
+        let _ = stat::fchmod(&file, mode);
+        regular(file)
+    }
+
+    /// The directory within this one called `name`, or `None` where there is none.
+    pub fn open_directory(&self, name: &str) -> io::Result<Option<File>> {
+        Ok(open_directory(self.as_fd(), name)?.map(File::from))
+    }
+
+    /// Makes the directory `name`. Says whether it is new.
+    pub fn make_directory(&self, name: &str) -> io::Result<bool> {
+        match stat::mkdirat(self, name, NEW_ROOM) {
+            Ok(()) => Ok(true),
+            Err(Errno::EEXIST) => Ok(false),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Renames the directory `from` of this room to `to` of another (or this). Says whether it
+    /// could: not where something is called so there already.
+    pub fn rename_directory(&self, from: &str, other: &RoomDir, to: &str) -> io::Result<bool> {
+        // The new name is claimed by an empty directory, which a rename may replace: no moment in
+        // which two could take it, and nothing is ever moved into an existing one.
+        if !other.make_directory(to)? {
+            return Ok(false);
+        }
+        fcntl::renameat(self, from, other, to).map(|()| true).map_err(|error| {
+            let _ = unistd::unlinkat(other, to, UnlinkatFlags::RemoveDir);
+            error.into()
+        })
+    }
+
+    /// Removes the directory `name` and all that is in it. Says whether there was one.
+    pub fn remove_directory(&self, name: &str) -> io::Result<bool> {
+        match remove_tree(self.as_fd(), name) {
+            Ok(()) => Ok(true),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// The names of all directories (and, maybe, of links to some) in it that begin with a dot.
+    pub fn dotted_directories(&self) -> io::Result<Vec<String>> {
+        let mut names = Vec::new();
+        for entry in list(self.as_fd(), ".")?.iter() {
+            let entry = entry?;
+            let is_file = matches!(entry.file_type(), Some(Type::File | Type::Fifo | Type::Socket));
+            if let Ok(name) = entry.file_name().to_str()
+                && name.starts_with('.')
+                && !is_file
+            {
+                names.push(name.to_owned());
+            }
+        }
+        Ok(names)
+    }
+}
+
+impl AsFd for RoomDir {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.directory.as_fd()
+    }
+}
+
+fn regular(file: File) -> io::Result<File> {
+    if file.metadata()?.is_file() {
+        return Ok(file);
+    }
+    Err(io::Error::new(io::ErrorKind::InvalidData, "it is not a regular file"))
+}
+
+fn list(parent: BorrowedFd<'_>, name: &str) -> nix::Result<Dir> {
+    let flags = OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
+    Dir::openat(parent, name, flags, Mode::empty())
+}
+
+fn open_directory(parent: BorrowedFd<'_>, name: &str) -> io::Result<Option<OwnedFd>> {
+    match open_beneath(parent, name, OFlag::O_RDONLY | OFlag::O_DIRECTORY, Mode::empty()) {
+        Ok(directory) => Ok(Some(directory)),
+        // Not there, a file, or a link that leads out of the parent: no directory of ours.
+        Err(Errno::ENOENT | Errno::ENOTDIR | Errno::ELOOP | Errno::EXDEV) => Ok(None),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Opens `name`, one component, in `parent`, and nothing outside of it.
+fn open_beneath(parent: BorrowedFd<'_>, name: &str, flags: OFlag, mode: Mode) -> nix::Result<OwnedFd> {
+    let flags = flags | OFlag::O_CLOEXEC | OFlag::O_NOCTTY;
+    #[cfg(target_os = "linux")]
+    {
+        use nix::fcntl::{OpenHow, ResolveFlag};
+        let resolve = ResolveFlag::RESOLVE_BENEATH | ResolveFlag::RESOLVE_NO_MAGICLINKS;
+        match fcntl::openat2(parent, name, OpenHow::new().flags(flags).mode(mode).resolve(resolve)) {
+            // Older kernels don't have it and some sandboxes forbid it: then no link is followed.
+            Err(Errno::ENOSYS | Errno::EPERM) => {}
+            done => return done,
+        }
+    }
+    fcntl::openat(parent, name, flags | OFlag::O_NOFOLLOW, mode)
+}
+
+fn remove_tree(parent: BorrowedFd<'_>, name: &str) -> io::Result<()> {
+    match unistd::unlinkat(parent, name, UnlinkatFlags::NoRemoveDir) {
+        Ok(()) => return Ok(()),
+        Err(Errno::EISDIR | Errno::EPERM) => {}
+        Err(error) => return Err(error.into()),
+    }
+    let mut directory = list(parent, name)?;
+    let mut names = Vec::new();
+    for entry in directory.iter() {
+        names.push(entry?.file_name().to_owned());
+    }
+    for inner in names.iter().filter_map(|inner| inner.to_str().ok()).filter(|inner| !matches!(*inner, "." | "..")) {
+        remove_tree(directory.as_fd(), inner)?;
+    }
+    Ok(unistd::unlinkat(parent, name, UnlinkatFlags::RemoveDir)?)
+}

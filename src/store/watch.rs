@@ -1,0 +1,334 @@
+//! Noticing that files changed. A hint only says "look": it may come late, twice or for nothing,
+//! and what is true is read from the files.
+//!
+//! Directories are watched, not files, so that a log that is rotated, replaced or made again is
+//! seen. Where a watch can't be had (no inotify instance left, a file system without), that
+//! directory is polled, until a watch can be had again.
+
+use std::collections::HashMap;
+use std::fs;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::thread;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use notify::{EventKind, RecommendedWatcher, RecursiveMode, Watcher as _};
+
+use crate::limits::{POLL_EVERY, REWATCH_EVERY, STAMP_SETTLES};
+use crate::room::name::{RoomName, UserName};
+use crate::store::root::{DataRoot, LOG_NAME};
+
+/// How changes are noticed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
+pub enum WatchMode {
+    /// By the kernel (inotify, kqueue), and by polling where that can't be had.
+    #[default]
+    Auto,
+    /// By looking every 20 ms.
+    Poll,
+}
+
+/// What may have changed.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Hint {
+    /// Which rooms there are.
+    Rooms,
+    /// A room may have come, gone, or be another directory now.
+    Room(RoomName),
+    /// A room's log.
+    Log(RoomName),
+    /// Who is in a room.
+    Members(RoomName),
+    /// Anything: hints were lost.
+    Everything,
+}
+
+/// A directory to watch.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Place {
+    /// The data root: rooms come and go.
+    Root,
+    /// A room: its log, and avatars that come and go.
+    Room(RoomName),
+    /// An avatar: its attributes.
+    Avatar(RoomName, UserName),
+}
+
+/// Receives hints, on a thread of the watcher's: it must be quick, and must not call the watcher.
+pub type Sink = Arc<dyn Fn(Hint) + Send + Sync>;
+
+/// Watches places of one data root.
+pub struct Watcher {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    root: PathBuf,
+    sink: Sink,
+    state: Mutex<State>,
+}
+
+struct State {
+    native: Option<RecommendedWatcher>,
+    may_watch: bool,
+    places: HashMap<Place, Watched>,
+    polling: bool,
+}
+
+struct Watched {
+    users: usize,
+    /// Which directory the kernel watches, by its inode number; else it is polled.
+    native: Option<u64>,
+    seen: Stamps,
+}
+
+/// What polling compares: the directory itself and, of a room, its log.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+struct Stamps {
+    directory: Option<Stamp>,
+    log: Option<Stamp>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Stamp {
+    inode: u64,
+    len: u64,
+    modified: Duration,
+    changed: Duration,
+}
+
+impl Watcher {
+    /// A watcher of nothing yet.
+    pub fn new(root: &DataRoot, mode: WatchMode, sink: Sink) -> Watcher {
+        let state = State { native: None, may_watch: mode == WatchMode::Auto, places: HashMap::new(), polling: false };
+        let root = root.path().to_owned();
+        Watcher { shared: Arc::new(Shared { root, sink, state: Mutex::new(state) }) }
+    }
+
+    /// From now on changes of `place` give hints, until it was unwatched as often as watched. What
+    /// changed before is to be read after this call.
+    pub fn watch(&self, place: &Place) {
+        let mut state = self.shared.lock();
+        if let Some(watched) = state.places.get_mut(place) {
+            watched.users += 1;
+            return;
+        }
+        let path = self.shared.path(place);
+        let native = self.shared.watch_natively(&mut state, &path);
+        let seen = self.shared.stamps(place);
+        state.places.insert(place.clone(), Watched { users: 1, native, seen });
+        self.shared.poll_if_needed(&mut state);
+    }
+
+    /// Ends what one [`Watcher::watch`] began.
+    pub fn unwatch(&self, place: &Place) {
+        let mut state = self.shared.lock();
+        let Some(watched) = state.places.get_mut(place) else { return };
+        watched.users -= 1;
+        if watched.users == 0 {
+            let native = watched.native.is_some();
+            state.places.remove(place);
+            if let (true, Some(watcher)) = (native, &mut state.native) {
+                // It fails where the directory is gone, and with it the watch.
+                let _ = watcher.unwatch(&self.shared.path(place));
+            }
+        }
+    }
+
+    /// Watches the directory that has the name of `place` now, where that is another one than was
+    /// watched: a watch stays with a directory that is moved away.
+    pub fn renew(&self, place: &Place) {
+        let mut state = self.shared.lock();
+        let path = self.shared.path(place);
+        let now = inode(&path);
+        match state.places.get(place) {
+            Some(watched) if watched.native.is_some() && watched.native != now => {}
+            _ => return,
+        }
+        if let Some(watcher) = &mut state.native {
+            let _ = watcher.unwatch(&path);
+        }
+        let native = self.shared.watch_natively(&mut state, &path);
+        let seen = self.shared.stamps(place);
+        if let Some(watched) = state.places.get_mut(place) {
+            (watched.native, watched.seen) = (native, seen);
+        }
+        self.shared.poll_if_needed(&mut state);
+    }
+}
+
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn path(&self, place: &Place) -> PathBuf {
+        match place {
+            Place::Root => self.root.clone(),
+            Place::Room(room) => self.root.join(room.as_str()),
+            Place::Avatar(room, user) => self.root.join(room.as_str()).join(user.avatar_dir()),
+        }
+    }
+
+    fn stamps(&self, place: &Place) -> Stamps {
+        let path = self.path(place);
+        let log = matches!(place, Place::Room(_)).then(|| stamp(&path.join(LOG_NAME))).flatten();
+        Stamps { directory: stamp(&path), log }
+    }
+
+    /// Asks the kernel to watch `path`; the inode number that it watches then.
+    fn watch_natively(&self, state: &mut State, path: &Path) -> Option<u64> {
+        if !state.may_watch {
+            return None;
+        }
+        if state.native.is_none() {
+            let (root, sink) = (self.root.clone(), self.sink.clone());
+            state.native = notify::recommended_watcher(move |event| receive(&root, &sink, event)).ok();
+        }
+        let before = inode(path)?;
+        state.native.as_mut()?.watch(path, RecursiveMode::NonRecursive).ok()?;
+        // Another directory has the name since: the next hint renews the watch.
+        Some(before)
+    }
+
+    fn poll_if_needed(self: &Arc<Self>, state: &mut State) {
+        if state.polling || state.places.values().all(|watched| watched.native.is_some()) {
+            return;
+        }
+        let shared = Arc::downgrade(self);
+        state.polling = thread::Builder::new().name("poll".into()).spawn(move || poll(&shared)).is_ok();
+    }
+
+    /// One look at each polled place, and the hints that come of it. `false` where none is polled.
+    fn look(&self) -> bool {
+        let polled: Vec<(Place, Stamps)> = {
+            let mut state = self.lock();
+            let polled: Vec<_> = state
+                .places
+                .iter()
+                .filter(|(_, watched)| watched.native.is_none())
+                .map(|(place, watched)| (place.clone(), watched.seen))
+                .collect();
+            state.polling = !polled.is_empty();
+            polled
+        };
+        for (place, seen) in &polled {
+            let now = self.stamps(place);
+            if let Some(watched) = self.lock().places.get_mut(place) {
+                watched.seen = now;
+            }
+            for hint in hints_of(place, *seen, now) {
+                (self.sink)(hint);
+            }
+        }
+        !polled.is_empty()
+    }
+
+    /// Tries to have polled places watched by the kernel again.
+    fn rewatch(&self) {
+        let mut state = self.lock();
+        let polled: Vec<Place> =
+            state.places.iter().filter(|(_, w)| w.native.is_none()).map(|(place, _)| place.clone()).collect();
+        let mut watched_again = false;
+        for place in &polled {
+            let native = self.watch_natively(&mut state, &self.path(place));
+            watched_again |= native.is_some();
+            if let Some(watched) = state.places.get_mut(place) {
+                watched.native = native;
+            }
+        }
+        drop(state);
+        if watched_again {
+            // What changed between the last look and the watch.
+            (self.sink)(Hint::Everything);
+        }
+    }
+}
+
+fn poll(shared: &Weak<Shared>) {
+    let mut rewatched = Instant::now();
+    loop {
+        let Some(shared) = shared.upgrade() else { return };
+        if !shared.look() {
+            return;
+        }
+        if rewatched.elapsed() > REWATCH_EVERY && shared.lock().may_watch {
+            rewatched = Instant::now();
+            shared.rewatch();
+        }
+        drop(shared);
+        thread::sleep(POLL_EVERY);
+    }
+}
+
+fn hints_of(place: &Place, seen: Stamps, now: Stamps) -> Vec<Hint> {
+    let differs = |seen: Option<Stamp>, now: Option<Stamp>| seen != now || now.is_some_and(is_fresh);
+    let mut hints = Vec::new();
+    let directory = differs(seen.directory, now.directory);
+    match place {
+        Place::Root if directory => hints.push(Hint::Rooms),
+        Place::Room(room) => {
+            if directory {
+                hints.extend([Hint::Room(room.clone()), Hint::Members(room.clone())]);
+            }
+            if differs(seen.log, now.log) {
+                hints.push(Hint::Log(room.clone()));
+            }
+        }
+        Place::Avatar(room, _) if directory => hints.push(Hint::Members(room.clone())),
+        _ => {}
+    }
+    hints
+}
+
+/// Whether something may change again without its stamp showing it.
+fn is_fresh(stamp: Stamp) -> bool {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    now.abs_diff(stamp.modified.max(stamp.changed)) < STAMP_SETTLES
+}
+
+fn stamp(path: &Path) -> Option<Stamp> {
+    let meta = fs::metadata(path).ok()?;
+    let time = |seconds: i64, nanos: i64| Duration::new(seconds.try_into().unwrap_or(0), nanos.try_into().unwrap_or(0));
+    Some(Stamp {
+        inode: meta.ino(),
+        len: meta.len(),
+        modified: time(meta.mtime(), meta.mtime_nsec()),
+        changed: time(meta.ctime(), meta.ctime_nsec()),
+    })
+}
+
+fn inode(path: &Path) -> Option<u64> {
+    fs::metadata(path).ok().map(|meta| meta.ino())
+}
+
+fn receive(root: &Path, sink: &Sink, event: notify::Result<notify::Event>) {
+    let Ok(event) = event else { return sink(Hint::Everything) };
+    if event.need_rescan() {
+        return sink(Hint::Everything);
+    }
+    // What is only opened or read did not change; our own reads would wake us.
+    if matches!(event.kind, EventKind::Access(_)) {
+        return;
+    }
+    for path in &event.paths {
+        hint(root, sink, path);
+    }
+}
+
+fn hint(root: &Path, sink: &Sink, path: &Path) {
+    let Ok(inner) = path.strip_prefix(root) else { return };
+    let mut parts = inner.iter().filter_map(|part| part.to_str());
+    let Some(room) = parts.next() else { return sink(Hint::Everything) };
+    let Ok(room) = RoomName::parse(room) else { return };
+    match parts.next() {
+        None => {
+            sink(Hint::Rooms);
+            sink(Hint::Room(room));
+        }
+        Some(LOG_NAME) => sink(Hint::Log(room)),
+        Some(name) if name.starts_with('.') => sink(Hint::Members(room)),
+        Some(_) => {}
+    }
+}
