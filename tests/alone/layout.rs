@@ -7,13 +7,22 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// From the top to the bottom; a module uses what comes after it (and what is within it).
-const ORDER: [&str; 10] =
-    ["cli", "shell", "gateway", "api", "config", "live", "store", "room", "wire", "limits"];
+const ORDER: [&str; 10] = ["cli", "shell", "gateway", "api", "config", "live", "store", "room", "wire", "limits"];
 
 /// What pure code does not name. Times and addresses may be values, but are not asked for.
 const IMPURE: [&str; 12] = [
-    "std::fs", "std::net", "std::env", "std::thread", "std::process", "tokio", "nix::", "notify", "Instant::now",
-    "SystemTime", "Local::now", "Utc::now",
+    "std::fs",
+    "std::net",
+    "std::env",
+    "std::thread",
+    "std::process",
+    "tokio",
+    "nix::",
+    "notify",
+    "Instant::now",
+    "SystemTime",
+    "Local::now",
+    "Utc::now",
 ];
 
 fn sources(dir: &Path) -> Vec<PathBuf> {

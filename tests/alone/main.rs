@@ -1,6 +1,9 @@
 //! Tests that need nothing but the binary: `cargo test` runs them.
 
+#[path = "../cases/mod.rs"]
+mod cases;
 #[path = "../support/mod.rs"]
 mod support;
 
 mod layout;
+mod ways;

@@ -1,6 +1,9 @@
 //! Tests through real web servers and in a real browser: `tests/run` installs what they need.
 
+#[path = "../cases/mod.rs"]
+mod cases;
 #[path = "../support/mod.rs"]
 mod support;
 
 mod browser;
+mod ways;
