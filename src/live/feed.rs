@@ -143,11 +143,14 @@ impl Feed {
         if inner.view.tip.gone {
             return Ok(false);
         }
+        if changes.place {
+            // The watch first: nothing that comes after reading may go unnoticed.
+            for place in places(&self.topic) {
+                self.watcher.renew(&place);
+            }
+        }
         if (changes.log || changes.place) && inner.read_log(&self.root)? {
             return Ok(true);
-        }
-        if changes.place {
-            places(&self.topic).iter().for_each(|place| self.watcher.renew(place));
         }
         if changes.state || changes.place {
             self.read_state(&mut inner)?;
@@ -181,13 +184,15 @@ impl Feed {
         Ok(())
     }
 
-    /// Attributes are in the avatars' own directories. Says whether any is watched now that was not.
+    /// Attributes are in the avatars' own directories. Says whether any watch is new.
     fn watch_avatars(&self, inner: &mut Inner, room: &RoomName, members: &Members) -> bool {
         let place = |user: &UserName| Place::Avatar(room.clone(), user.clone());
         let here: HashSet<UserName> = members.iter().map(|member| member.username.clone()).collect();
         inner.avatars.difference(&here).for_each(|gone| self.watcher.unwatch(&place(gone)));
-        inner.avatars.intersection(&here).for_each(|stayed| self.watcher.renew(&place(stayed)));
         let mut any_new = false;
+        for stayed in inner.avatars.intersection(&here) {
+            any_new |= self.watcher.renew(&place(stayed));
+        }
         for new in here.difference(&inner.avatars) {
             self.watcher.watch(&place(new));
             any_new = true;

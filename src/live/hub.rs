@@ -12,6 +12,7 @@ use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
+use tokio::sync::Notify;
 use tracing::{debug, warn};
 
 use crate::limits::{ACTIVITY_EVERY, STUCK_MAX, SWEEP_EVERY, WRITE_MAX_BYTES};
@@ -38,6 +39,8 @@ pub struct Hub {
     leads: bool,
     grace: Duration,
     rooms: RefCell<HashMap<Key, Local>>,
+    /// The first reader has come, after there was none.
+    arrived: Notify,
     stopping: Cell<bool>,
 }
 
@@ -96,6 +99,7 @@ impl Hub {
             leads: worker == 0,
             grace,
             rooms: RefCell::default(),
+            arrived: Notify::new(),
             stopping: Cell::new(false),
         })
     }
@@ -125,6 +129,8 @@ impl Hub {
                         self.refresh(&key, changes).await;
                     }
                 }
+                // Without readers there is nothing to wake up for.
+                () = self.arrived.notified(), if !has_readers => {}
                 _ = sweep.tick(), if has_readers => {
                     self.sweep(Instant::now());
                     if self.leads && looked_after.elapsed() > ACTIVITY_EVERY {
@@ -313,6 +319,7 @@ impl Open {
         subscriber.borrow_mut().index = local.readers.len();
         local.readers.push(subscriber.clone());
         drop(rooms);
+        hub.arrived.notify_one();
         Open { hub: hub.clone(), key, subscriber, user }
     }
 }

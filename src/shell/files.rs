@@ -97,6 +97,7 @@ impl Files {
                         return Ok(());
                     }
                     bell.take()?;
+                    watcher.renew(&Place::Root);
                     watcher.renew(&Place::Room(name.clone()));
                 }
             }

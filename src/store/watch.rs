@@ -9,10 +9,12 @@ use std::collections::HashMap;
 use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::thread;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+use notify::event::ModifyKind;
 use notify::{EventKind, RecommendedWatcher, RecursiveMode, Watcher as _};
 
 use crate::limits::{POLL_EVERY, REWATCH_EVERY, STAMP_SETTLES};
@@ -67,6 +69,9 @@ struct Shared {
     root: PathBuf,
     sink: Sink,
     state: Mutex<State>,
+    /// Counts moves and removals: with each, `notify` drops the watches of that path and below,
+    /// also where the same directory comes back.
+    drops: Arc<AtomicU64>,
 }
 
 struct State {
@@ -78,9 +83,16 @@ struct State {
 
 struct Watched {
     users: usize,
-    /// Which directory the kernel watches, by its inode number; else it is polled.
-    native: Option<u64>,
+    /// What the kernel watches; else it is polled.
+    native: Option<Native>,
     seen: Stamps,
+}
+
+/// A watch of the kernel's: of which directory, and since which drop.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Native {
+    inode: u64,
+    drops: u64,
 }
 
 /// What polling compares: the directory itself and, of a room, its log.
@@ -103,7 +115,7 @@ impl Watcher {
     pub fn new(root: &DataRoot, mode: WatchMode, sink: Sink) -> Watcher {
         let state = State { native: None, may_watch: mode == WatchMode::Auto, places: HashMap::new(), polling: false };
         let root = root.path().to_owned();
-        Watcher { shared: Arc::new(Shared { root, sink, state: Mutex::new(state) }) }
+        Watcher { shared: Arc::new(Shared { root, sink, state: Mutex::new(state), drops: Arc::default() }) }
     }
 
     /// From now on changes of `place` give hints, until it was unwatched as often as watched. What
@@ -136,15 +148,17 @@ impl Watcher {
         }
     }
 
-    /// Watches the directory that has the name of `place` now, where that is another one than was
-    /// watched: a watch stays with a directory that is moved away.
-    pub fn renew(&self, place: &Place) {
+    /// Watches the directory that has the name of `place` now, where the watch may have been lost:
+    /// it stays with a directory that is moved away. Says whether it is another watch; what changed
+    /// before is to be read after this call, then.
+    pub fn renew(&self, place: &Place) -> bool {
         let mut state = self.shared.lock();
         let path = self.shared.path(place);
-        let now = inode(&path);
+        let drops = self.shared.drops.load(Ordering::Acquire);
+        let now = inode(&path).map(|inode| Native { inode, drops });
         match state.places.get(place) {
             Some(watched) if watched.native.is_some() && watched.native != now => {}
-            _ => return,
+            _ => return false,
         }
         if let Some(watcher) = &mut state.native {
             let _ = watcher.unwatch(&path);
@@ -155,6 +169,7 @@ impl Watcher {
             (watched.native, watched.seen) = (native, seen);
         }
         self.shared.poll_if_needed(&mut state);
+        true
     }
 }
 
@@ -177,19 +192,19 @@ impl Shared {
         Stamps { directory: stamp(&path), log }
     }
 
-    /// Asks the kernel to watch `path`; the inode number that it watches then.
-    fn watch_natively(&self, state: &mut State, path: &Path) -> Option<u64> {
+    /// Asks the kernel to watch `path`.
+    fn watch_natively(&self, state: &mut State, path: &Path) -> Option<Native> {
         if !state.may_watch {
             return None;
         }
         if state.native.is_none() {
-            let (root, sink) = (self.root.clone(), self.sink.clone());
-            state.native = notify::recommended_watcher(move |event| receive(&root, &sink, event)).ok();
+            let (root, sink, drops) = (self.root.clone(), self.sink.clone(), self.drops.clone());
+            state.native = notify::recommended_watcher(move |event| receive(&root, &sink, &drops, event)).ok();
         }
-        let before = inode(path)?;
+        // Both as of before: what happens meanwhile renews the watch at the next hint.
+        let native = Native { drops: self.drops.load(Ordering::Acquire), inode: inode(path)? };
         state.native.as_mut()?.watch(path, RecursiveMode::NonRecursive).ok()?;
-        // Another directory has the name since: the next hint renews the watch.
-        Some(before)
+        Some(native)
     }
 
     fn poll_if_needed(self: &Arc<Self>, state: &mut State) {
@@ -303,7 +318,7 @@ fn inode(path: &Path) -> Option<u64> {
     fs::metadata(path).ok().map(|meta| meta.ino())
 }
 
-fn receive(root: &Path, sink: &Sink, event: notify::Result<notify::Event>) {
+fn receive(root: &Path, sink: &Sink, drops: &AtomicU64, event: notify::Result<notify::Event>) {
     let Ok(event) = event else { return sink(Hint::Everything) };
     if event.need_rescan() {
         return sink(Hint::Everything);
@@ -311,6 +326,9 @@ fn receive(root: &Path, sink: &Sink, event: notify::Result<notify::Event>) {
     // What is only opened or read did not change; our own reads would wake us.
     if matches!(event.kind, EventKind::Access(_)) {
         return;
+    }
+    if matches!(event.kind, EventKind::Remove(_) | EventKind::Modify(ModifyKind::Name(_))) {
+        drops.fetch_add(1, Ordering::AcqRel);
     }
     for path in &event.paths {
         hint(root, sink, path);

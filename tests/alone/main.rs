@@ -6,4 +6,6 @@ mod cases;
 mod support;
 
 mod layout;
+mod seam;
+mod streams;
 mod ways;
