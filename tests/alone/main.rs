@@ -5,7 +5,11 @@ mod cases;
 #[path = "../support/mod.rs"]
 mod support;
 
+mod cgi;
+mod fastcgi;
 mod layout;
 mod seam;
+mod server;
+mod shell;
 mod streams;
 mod ways;
