@@ -5,5 +5,8 @@ mod cases;
 #[path = "../support/mod.rs"]
 mod support;
 
+mod attributes;
 mod browser;
+mod cgi;
+mod fastcgi;
 mod ways;

@@ -1,0 +1,85 @@
+//! CGI through real nginx and fcgiwrap: no event waits for the next one, and no process outlives
+//! its client for long.
+
+use std::fs;
+
+use super::support::PATIENCE;
+use super::support::fcgiwrap::Fcgiwrap;
+use super::support::nginx::{self, Nginx};
+use super::support::rooms::Rooms;
+use super::support::server::binary;
+use super::support::sse::Stream;
+use super::support::wait::wait_until;
+
+const EVENTS: &[(&str, &str)] = &[("Accept", "text/event-stream")];
+
+/// nginx and a stock fcgiwrap, with the shipped configuration after `edit`.
+fn site(rooms: &Rooms, edits: &[(&str, &str)]) -> (Nginx, Fcgiwrap) {
+    let fcgiwrap = Fcgiwrap::start(4);
+    let conf = nginx::cgi_conf(binary(), rooms.root(), fcgiwrap.socket());
+    let conf = edits.iter().fold(conf, |conf, (from, to)| nginx::edit(&conf, from, to));
+    (Nginx::start(&conf), fcgiwrap)
+}
+
+/// 400 lines of varied lengths, each appended only when the one before has been delivered.
+fn one_by_one(rooms: &Rooms, stream: &mut Stream) {
+    for n in 0..400_usize {
+        // Lengths that run through all phases of an 8 KiB buffer.
+        let line = rooms.line("General", "al", &format!("{n} {}", "x".repeat(n * 397 % 8192)));
+        let event = stream.next();
+        assert_eq!((event.event.as_str(), &event.data), ("message", &line), "message {n}");
+    }
+}
+
+#[test]
+fn no_event_waits_for_the_next_one_where_fcgiwrap_keeps_back_what_it_gets() {
+    let rooms = Rooms::example();
+    let (nginx, _fcgiwrap) = site(&rooms, &[("fastcgi_param NO_BUFFERING 1;", "")]);
+    let mut stream = Stream::open(&nginx.site(), "/chat-stream?room=General", EVENTS);
+    assert_eq!(stream.next().event, "members");
+    one_by_one(&rooms, &mut stream);
+    rooms.avatar("General", "walker");
+    assert!(stream.next().data.contains("walker"));
+    assert!(stream.comments().iter().any(|comment| comment.len() > 8192));
+}
+
+#[test]
+fn nothing_is_padded_where_fcgiwrap_flushes() {
+    let rooms = Rooms::example();
+    let (nginx, _fcgiwrap) = site(&rooms, &[]);
+    let mut stream = Stream::open(&nginx.site(), "/rooms/General?format=raw", EVENTS);
+    assert_eq!(stream.next().event, "members");
+    let before = stream.raw().len();
+    let line = rooms.line("General", "al", "a message of the usual length, for a measure of what it costs");
+    assert_eq!(stream.next().data, line);
+    assert!(stream.raw().len() - before < 300, "{} bytes", stream.raw().len() - before);
+    one_by_one(&rooms, &mut stream);
+    assert_eq!(stream.comments(), [""; 0]);
+}
+
+#[test]
+fn a_process_is_gone_at_the_first_ping_after_its_client() {
+    let rooms = Rooms::example();
+    let ping = ("fastcgi_param NO_BUFFERING 1;", "fastcgi_param NO_BUFFERING 1; fastcgi_param CHATROOM_PING 0.2;");
+    for padded in [ping, (ping.0, "fastcgi_param CHATROOM_PING 0.2;")] {
+        let (nginx, fcgiwrap) = site(&rooms, &[padded]);
+        let mut stream = Stream::open(&nginx.site(), "/rooms/General", EVENTS);
+        assert_eq!(stream.next().event, "members");
+        let programs = || programs_of(fcgiwrap.pid());
+        assert_eq!(programs(), 1);
+        drop(stream);
+        wait_until("the CGI process of a client that went is gone", PATIENCE, || programs() == 0);
+    }
+}
+
+/// How many processes of ours run in the process group of this fcgiwrap.
+fn programs_of(group: u32) -> usize {
+    let ours = |pid: &str| {
+        let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+        let Some((name, rest)) = stat.rsplit_once(") ") else { return false };
+        let fields: Vec<&str> = rest.split(' ').collect();
+        name.ends_with("(chatroom") && fields[0] != "Z" && fields[2] == group.to_string()
+    };
+    let pids = fs::read_dir("/proc").unwrap().filter_map(|entry| entry.ok()?.file_name().into_string().ok());
+    pids.filter(|pid| ours(pid)).count()
+}
