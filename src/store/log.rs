@@ -91,6 +91,8 @@ impl Log {
 
     /// Reads at most `len` bytes at `at`: fewer where the log ends before.
     pub fn read(&self, at: u64, len: usize) -> io::Result<Vec<u8>> {
+        // No larger than what is there: the bytes may be kept for a while.
+        let len = len.min(usize::try_from(self.len()?.saturating_sub(at)).unwrap_or(usize::MAX));
         let mut bytes = vec![0; len];
         let mut read = 0;
         while read < len {

@@ -9,4 +9,5 @@ mod attributes;
 mod browser;
 mod cgi;
 mod fastcgi;
+mod readme;
 mod ways;
