@@ -40,7 +40,7 @@ pub fn page(site: &Site<'_>, request: &Request, name: &RoomName) -> Result<Respo
     let after = position(&query, "after", log.as_ref())?;
     let mut page = Page { room: name.as_str(), messages: Vec::new(), more: false, next: Cursor::ZERO.to_string() };
     let Some(log) = log else { return Ok(Response::json(StatusCode::OK, &page)) };
-    let end = log.whole_before(log.len()?)?;
+    let end = log.whole_before(log.size()?)?;
     let (from, to) = match (before, after) {
         (Some(_), Some(_)) => return Err(Problem::bad_request("`before` and `after` are both there: expected one")),
         (None, Some(after)) => (after, end),
@@ -72,7 +72,7 @@ pub fn text(site: &Site<'_>, request: &Request, name: &RoomName) -> Result<Respo
     let Some(log) = Log::open(&site.room(name)?)? else {
         return Ok(plain(Body::Whole(Default::default())).with(NEXT, id(Cursor::ZERO)?));
     };
-    let end = log.whole_before(log.len()?)?;
+    let end = log.whole_before(log.size()?)?;
     let from = match tail {
         Some(lines) => start_of_last(&log, end, lines)?,
         None => 0,

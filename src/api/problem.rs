@@ -3,8 +3,8 @@
 use std::fmt::Display;
 use std::io;
 
+use http::StatusCode;
 use http::header::{ALLOW, HeaderName, HeaderValue, RETRY_AFTER};
-use http::{HeaderMap, StatusCode};
 use serde_json::json;
 
 use crate::api::exchange::Response;
@@ -17,13 +17,14 @@ use crate::room::name::{NameError, RoomName, UserName};
 pub struct Problem {
     status: StatusCode,
     detail: String,
-    headers: HeaderMap,
+    /// One more field that the answer has.
+    header: Option<Box<(HeaderName, HeaderValue)>>,
 }
 
 impl Problem {
     /// A problem of this kind; `detail` names the input, what was expected and what follows.
     pub fn new(status: StatusCode, detail: impl Display) -> Problem {
-        Problem { status, detail: detail.to_string(), headers: HeaderMap::new() }
+        Problem { status, detail: detail.to_string(), header: None }
     }
 
     /// The request makes no sense.
@@ -79,7 +80,7 @@ impl Problem {
     }
 
     fn with(mut self, name: HeaderName, value: HeaderValue) -> Problem {
-        self.headers.insert(name, value);
+        self.header = Some(Box::new((name, value)));
         self
     }
 
@@ -96,9 +97,11 @@ impl Problem {
             "status": self.status.as_u16(),
             "detail": self.detail,
         });
-        let mut response = Response::new(self.status, "application/problem+json", document.to_string());
-        response.headers.extend(self.headers);
-        response
+        let response = Response::new(self.status, "application/problem+json", document.to_string());
+        match self.header {
+            Some(header) => response.with(header.0, header.1),
+            None => response,
+        }
     }
 }
 

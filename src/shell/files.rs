@@ -80,7 +80,10 @@ impl Files {
         }
         let mut tail = Tail::open(&self.root, name).map_err(unreadable)?;
         self.show_last(name, &tail, lines, out)?;
-        while follow {
+        if !follow {
+            return Ok(out.flush()?);
+        }
+        loop {
             match tail.look(&self.root).map_err(unreadable)? {
                 Look::Grew(stretch) => {
                     for line in stretch.lines() {
@@ -102,7 +105,6 @@ impl Files {
                 }
             }
         }
-        Ok(out.flush()?)
     }
 
     fn show_last(&self, name: &RoomName, tail: &Tail, lines: usize, out: &mut impl Write) -> Result<(), Failure> {

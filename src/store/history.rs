@@ -73,7 +73,7 @@ pub fn since(log: &Log, time: NaiveDateTime) -> io::Result<u64> {
     let early =
         written(time.checked_sub_signed(chrono::TimeDelta::from_std(SINCE_SLACK).unwrap_or_default()).unwrap_or(time));
     let time = written(time);
-    let end = log.whole_before(log.len()?)?;
+    let end = log.whole_before(log.size()?)?;
     let (mut low, mut high) = (0, end);
     while high - low > STRETCH_MAX_BYTES as u64 {
         let middle = low + (high - low) / 2;

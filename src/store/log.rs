@@ -85,14 +85,14 @@ impl Log {
     }
 
     /// Its length in bytes now, with a last line that may not be whole yet.
-    pub fn len(&self) -> io::Result<u64> {
+    pub fn size(&self) -> io::Result<u64> {
         Ok(self.file.metadata()?.len())
     }
 
     /// Reads at most `len` bytes at `at`: fewer where the log ends before.
     pub fn read(&self, at: u64, len: usize) -> io::Result<Vec<u8>> {
         // No larger than what is there: the bytes may be kept for a while.
-        let len = len.min(usize::try_from(self.len()?.saturating_sub(at)).unwrap_or(usize::MAX));
+        let len = len.min(usize::try_from(self.size()?.saturating_sub(at)).unwrap_or(usize::MAX));
         let mut bytes = vec![0; len];
         let mut read = 0;
         while read < len {
@@ -127,7 +127,7 @@ impl Log {
         if cursor.generation() != 0 {
             return Ok(Err(Stale::Replaced));
         }
-        if offset > self.len()? {
+        if offset > self.size()? {
             return Ok(Err(Stale::Truncated));
         }
         let window = self.window(offset)?;

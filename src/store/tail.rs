@@ -109,7 +109,7 @@ impl Tail {
             None => None,
         };
         match self.log.clone() {
-            Some(log) => self.advance(&log, log.whole_before(log.len()?)?),
+            Some(log) => self.advance(&log, log.whole_before(log.size()?)?),
             None => {
                 (self.end, self.window) = (0, Vec::new());
                 Ok(())

@@ -2,7 +2,7 @@
 //! each way, and the answers must be equal to the byte; those that change something do so in a room
 //! of their own, and the answers must be equal but for ids and times.
 
-#![allow(dead_code, unreachable_pub, reason = "two test binaries include it")]
+#![allow(dead_code, unreachable_pub, clippy::needless_update, reason = "two test binaries include it")]
 
 use super::support::http::{Reply, Site};
 use super::support::rooms::Rooms;
