@@ -15,9 +15,10 @@ use crate::gateway::server::Server;
 use crate::gateway::variables::{Mount, Variables};
 use crate::limits::REQUEST_TIMEOUT;
 use crate::live::encoding::Framing;
-use crate::live::hub::{Input, Outcome};
+use crate::live::hub::Open;
 use crate::live::socket::Socket;
 use crate::live::stream::Stream;
+use crate::live::subscriber::{Input, Outcome};
 use crate::wire::cgi;
 use crate::wire::fastcgi::record;
 use crate::wire::fastcgi::session::{Event, Request, Session};
@@ -54,7 +55,7 @@ pub async fn serve(server: &Rc<Server>, socket: Socket) {
 enum Next {
     Request,
     Close,
-    Stream(Box<crate::live::hub::Open>, bool),
+    Stream(Box<Open>, bool),
 }
 
 async fn next_request(server: &Server, socket: &Socket, session: &mut Session) -> io::Result<Option<Request>> {

@@ -29,9 +29,10 @@ use crate::api::problem::Problem;
 use crate::gateway::server::Server;
 use crate::limits::{BODY_MAX_BYTES, HEAD_MAX_BYTES, REQUEST_TIMEOUT};
 use crate::live::encoding::Framing;
-use crate::live::hub::{Input, Open};
+use crate::live::hub::Open;
 use crate::live::socket::Socket;
 use crate::live::stream::Stream;
+use crate::live::subscriber::Input;
 use crate::wire::cgi;
 
 /// Serves the requests of one connection, until either side closes it.

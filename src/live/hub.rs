@@ -8,28 +8,24 @@ use std::future::poll_fn;
 use std::io;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
-use bytes::Bytes;
 use tokio::sync::Notify;
 use tracing::{debug, warn};
 
-use crate::limits::{ACTIVITY_EVERY, STUCK_MAX, SWEEP_EVERY, WRITE_MAX_BYTES};
+use crate::limits::{ACTIVITY_EVERY, SWEEP_EVERY};
 use crate::live::attendance;
 use crate::live::encoding::Framing;
-use crate::live::feed::{Changes, Feed, Topic, View};
+use crate::live::feed::{Changes, Feed, Topic};
 use crate::live::reader::{End, Reader};
-use crate::live::registry::{Inbox, Key, Registry, Slot};
+use crate::live::registry::{Inbox, Key, Registry};
 use crate::live::socket::Socket;
 use crate::live::stream::Stream;
+use crate::live::subscriber::{Input, Outcome, Subscriber};
 use crate::room::name::{RoomName, UserName};
 use crate::store::avatars;
 use crate::store::root::DataRoot;
 use crate::store::watch::Hint;
-
-/// How much one reader is written at a stretch before others have their turn.
-const TURN_MAX_BYTES: usize = 16 * WRITE_MAX_BYTES;
 
 /// The readers of one worker.
 pub struct Hub {
@@ -48,45 +44,6 @@ pub struct Hub {
 struct Local {
     feed: Arc<Feed>,
     readers: Vec<Rc<RefCell<Subscriber>>>,
-}
-
-struct Subscriber {
-    feed: Arc<Feed>,
-    reader: Reader,
-    socket: Rc<Socket>,
-    /// What the socket did not take yet.
-    unsent: Bytes,
-    stuck_since: Option<Instant>,
-    failed: Option<Outcome>,
-    /// Wakes the task that waits for the socket.
-    waker: Option<Waker>,
-    /// Its index among the readers of its feed.
-    index: usize,
-    _slot: Option<Slot>,
-}
-
-/// How a stream ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Outcome {
-    /// All was said and sent.
-    Complete,
-    /// The reader went.
-    Gone,
-    /// The reader took nothing for too long.
-    Stuck,
-    /// The log could not be read.
-    Unreadable,
-}
-
-/// What the peer's bytes mean while a stream goes on.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Input {
-    /// Nothing.
-    Ignore,
-    /// It wants these bytes between what the stream says.
-    Reply(Bytes),
-    /// It wants no more.
-    Stop,
 }
 
 impl Hub {
@@ -158,20 +115,11 @@ impl Hub {
         while feed.refresh(Changes { log: true, ..Changes::default() })? {}
         let view = feed.view();
         let reader = Reader::open(&mut stream, &view, framing, request, Instant::now())?;
-        let subscriber = Rc::new(RefCell::new(Subscriber {
-            feed,
-            reader,
-            socket,
-            unsent: framing.frame(head),
-            stuck_since: None,
-            failed: None,
-            waker: None,
-            index: 0,
-            _slot: stream.slot.take(),
-        }));
+        let subscriber = Subscriber::new(feed, reader, socket, framing.frame(head), stream.slot.take());
+        let subscriber = Rc::new(RefCell::new(subscriber));
         let open = Open::take(self, &stream, subscriber);
         if self.stopping.get() {
-            open.subscriber.borrow_mut().finish(End::Stopping, &view);
+            open.subscriber.borrow_mut().finish(End::Stopping);
         }
         open.subscriber.borrow_mut().flush(&view);
         Ok(Some(open))
@@ -187,8 +135,7 @@ impl Hub {
         self.stopping.set(true);
         for local in self.rooms.borrow().values() {
             for reader in &local.readers {
-                let view = reader.borrow().feed.view();
-                reader.borrow_mut().finish(End::Stopping, &view);
+                reader.borrow_mut().finish(End::Stopping);
             }
         }
     }
@@ -231,9 +178,9 @@ impl Hub {
             let view = local.feed.view();
             for reader in &local.readers {
                 let mut reader = reader.borrow_mut();
-                if !Arc::ptr_eq(&reader.feed, &local.feed) {
+                if !Arc::ptr_eq(reader.feed(), &local.feed) {
                     reader.wake();
-                } else if reader.stuck_since.is_none() {
+                } else if !reader.is_stuck() {
                     reader.flush(&view);
                 }
             }
@@ -311,7 +258,7 @@ impl Open {
             _ => None,
         };
         let mut rooms = hub.rooms.borrow_mut();
-        let feed = subscriber.borrow().feed.clone();
+        let feed = subscriber.borrow().feed().clone();
         let local = rooms.entry(key.clone()).or_insert_with(|| Local { feed: feed.clone(), readers: Vec::new() });
         // A room that was removed and made again has another feed. Readers of the old one learn
         // from it that it is gone.
@@ -340,162 +287,6 @@ impl Drop for Open {
         drop(rooms);
         if let Some((room, user)) = self.user.take() {
             self.hub.depart(self.key.0.clone(), room, user);
-        }
-    }
-}
-
-impl Subscriber {
-    /// Writes what is ready, as far as the socket takes it.
-    fn flush(&mut self, view: &View) {
-        let now = Instant::now();
-        let mut written = 0;
-        while self.failed.is_none() {
-            if !self.unsent.is_empty() {
-                match self.socket.try_write(std::slice::from_ref(&self.unsent)) {
-                    Ok(len) => {
-                        drop(self.unsent.split_to(len));
-                        self.stuck_since = None;
-                    }
-                    Err(error) => return self.could_not_write(&error, now),
-                }
-                continue;
-            }
-            if self.reader.has_ended() {
-                return self.wake();
-            }
-            if written > TURN_MAX_BYTES {
-                // The rest when it is this reader's turn again.
-                return self.wake();
-            }
-            let mut pieces = Vec::new();
-            if let Err(error) = self.reader.gather(view, now, &mut pieces) {
-                warn!(%error, "a stream ends: its log can't be read");
-                return self.fail(Outcome::Unreadable);
-            }
-            if pieces.is_empty() {
-                return;
-            }
-            written += pieces.iter().map(Bytes::len).sum::<usize>();
-            self.write(pieces, now);
-        }
-    }
-
-    /// Writes `pieces`, and keeps what the socket does not take.
-    fn write(&mut self, mut pieces: Vec<Bytes>, now: Instant) {
-        match self.socket.try_write(&pieces) {
-            Ok(mut len) => {
-                pieces.retain_mut(|piece| {
-                    let sent = len.min(piece.len());
-                    len -= sent;
-                    drop(piece.split_to(sent));
-                    !piece.is_empty()
-                });
-                self.keep(pieces);
-            }
-            Err(error) => {
-                self.keep(pieces);
-                self.could_not_write(&error, now);
-            }
-        }
-    }
-
-    fn keep(&mut self, pieces: Vec<Bytes>) {
-        self.unsent = match <[Bytes; 1]>::try_from(pieces) {
-            Ok([piece]) => piece,
-            Err(pieces) => pieces.concat().into(),
-        };
-    }
-
-    fn could_not_write(&mut self, error: &io::Error, now: Instant) {
-        if error.kind() == io::ErrorKind::WouldBlock {
-            self.stuck_since.get_or_insert(now);
-            self.wake();
-        } else {
-            self.fail(Outcome::Gone);
-        }
-    }
-
-    fn tick(&mut self, now: Instant) {
-        if self.stuck_since.is_some_and(|since| now.duration_since(since) > STUCK_MAX) {
-            return self.fail(Outcome::Stuck);
-        }
-        if self.unsent.is_empty() && now >= self.reader.deadline() {
-            let mut pieces = Vec::new();
-            self.reader.tick(now, &mut pieces);
-            self.write_own(pieces, now);
-        }
-    }
-
-    fn finish(&mut self, end: End, view: &View) {
-        let now = Instant::now();
-        let mut pieces = Vec::new();
-        if !self.unsent.is_empty() {
-            pieces.push(std::mem::take(&mut self.unsent));
-        }
-        // What is ready to be sent comes first.
-        if self.reader.gather(view, now, &mut pieces).is_ok() {
-            self.reader.finish(end, now, &mut pieces);
-        }
-        self.write_own(pieces, now);
-    }
-
-    fn write_own(&mut self, pieces: Vec<Bytes>, now: Instant) {
-        if !pieces.is_empty() {
-            self.write(pieces, now);
-        }
-        if self.reader.has_ended() || !self.unsent.is_empty() {
-            self.wake();
-        }
-    }
-
-    fn fail(&mut self, outcome: Outcome) {
-        self.failed = Some(outcome);
-        self.wake();
-    }
-
-    fn wake(&self) {
-        if let Some(waker) = &self.waker {
-            waker.wake_by_ref();
-        }
-    }
-
-    /// Waits for the end: of the stream, or of the peer's interest in it.
-    fn poll(&mut self, cx: &mut Context<'_>, input: &mut impl FnMut(&[u8]) -> Input) -> Poll<Outcome> {
-        if !self.waker.as_ref().is_some_and(|waker| waker.will_wake(cx.waker())) {
-            self.waker = Some(cx.waker().clone());
-        }
-        let mut buffer = [0; 512];
-        while let Poll::Ready(ready) = self.socket.poll_readable(cx) {
-            match ready.and_then(|()| self.socket.try_read(&mut buffer)) {
-                Ok(0) => return Poll::Ready(Outcome::Gone),
-                Ok(len) => match input(&buffer[..len]) {
-                    Input::Ignore => {}
-                    Input::Reply(reply) => {
-                        let unsent = std::mem::take(&mut self.unsent);
-                        self.keep(vec![unsent, reply]);
-                    }
-                    Input::Stop => return Poll::Ready(Outcome::Gone),
-                },
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                Err(_) => return Poll::Ready(Outcome::Gone),
-            }
-        }
-        loop {
-            if let Some(failure) = self.failed {
-                return Poll::Ready(failure);
-            }
-            if self.unsent.is_empty() && self.reader.has_ended() {
-                return Poll::Ready(Outcome::Complete);
-            }
-            if !self.unsent.is_empty() && self.socket.poll_writable(cx).is_pending() {
-                return Poll::Pending;
-            }
-            let before = self.unsent.len();
-            let view = self.feed.view();
-            self.flush(&view);
-            if self.unsent.is_empty() && before == 0 {
-                return Poll::Pending;
-            }
         }
     }
 }

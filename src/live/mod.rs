@@ -11,4 +11,5 @@ pub mod registry;
 pub mod socket;
 pub mod solo;
 pub mod stream;
+pub mod subscriber;
 pub mod subscription;

@@ -1,0 +1,245 @@
+//! One reader of a hub, and its socket: what the socket does not take at once waits here, and only
+//! this reader with it.
+
+use std::io;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
+use std::time::Instant;
+
+use bytes::Bytes;
+use tracing::warn;
+
+use crate::limits::{STUCK_MAX, WRITE_MAX_BYTES};
+use crate::live::feed::{Feed, View};
+use crate::live::reader::{End, Reader};
+use crate::live::registry::Slot;
+use crate::live::socket::Socket;
+
+/// How much one reader is written at a stretch before others have their turn.
+const TURN_MAX_BYTES: usize = 16 * WRITE_MAX_BYTES;
+
+/// A reader and its socket.
+pub struct Subscriber {
+    feed: Arc<Feed>,
+    reader: Reader,
+    socket: Rc<Socket>,
+    /// What the socket did not take yet.
+    unsent: Bytes,
+    stuck_since: Option<Instant>,
+    failed: Option<Outcome>,
+    /// Wakes the task that waits for the socket.
+    waker: Option<Waker>,
+    /// Its index among the readers of its feed.
+    pub index: usize,
+    _slot: Option<Slot>,
+}
+
+/// How a stream ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    /// All was said and sent.
+    Complete,
+    /// The reader went.
+    Gone,
+    /// The reader took nothing for too long.
+    Stuck,
+    /// The log could not be read.
+    Unreadable,
+}
+
+/// What the peer's bytes mean while a stream goes on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Input {
+    /// Nothing.
+    Ignore,
+    /// It wants these bytes between what the stream says.
+    Reply(Bytes),
+    /// It wants no more.
+    Stop,
+}
+
+impl Subscriber {
+    /// `reader` of `feed` on `socket`, where `head` is to be sent first.
+    pub fn new(feed: Arc<Feed>, reader: Reader, socket: Rc<Socket>, head: Bytes, slot: Option<Slot>) -> Subscriber {
+        Subscriber {
+            feed,
+            reader,
+            socket,
+            unsent: head,
+            stuck_since: None,
+            failed: None,
+            waker: None,
+            index: 0,
+            _slot: slot,
+        }
+    }
+
+    /// What it reads.
+    pub fn feed(&self) -> &Arc<Feed> {
+        &self.feed
+    }
+
+    /// Whether its socket took nothing the last time: then it waits for the socket by itself.
+    pub fn is_stuck(&self) -> bool {
+        self.stuck_since.is_some()
+    }
+
+    /// Writes what is ready, as far as the socket takes it.
+    pub fn flush(&mut self, view: &View) {
+        let now = Instant::now();
+        let mut written = 0;
+        while self.failed.is_none() {
+            if !self.unsent.is_empty() {
+                match self.socket.try_write(std::slice::from_ref(&self.unsent)) {
+                    Ok(len) => {
+                        drop(self.unsent.split_to(len));
+                        self.stuck_since = None;
+                    }
+                    Err(error) => return self.could_not_write(&error, now),
+                }
+                continue;
+            }
+            if self.reader.has_ended() {
+                return self.wake();
+            }
+            if written > TURN_MAX_BYTES {
+                // The rest when it is this reader's turn again.
+                return self.wake();
+            }
+            let mut pieces = Vec::new();
+            if let Err(error) = self.reader.gather(view, now, &mut pieces) {
+                warn!(%error, "a stream ends: its log can't be read");
+                return self.fail(Outcome::Unreadable);
+            }
+            if pieces.is_empty() {
+                return;
+            }
+            written += pieces.iter().map(Bytes::len).sum::<usize>();
+            self.write(pieces, now);
+        }
+    }
+
+    /// Writes `pieces`, and keeps what the socket does not take.
+    fn write(&mut self, mut pieces: Vec<Bytes>, now: Instant) {
+        match self.socket.try_write(&pieces) {
+            Ok(mut len) => {
+                pieces.retain_mut(|piece| {
+                    let sent = len.min(piece.len());
+                    len -= sent;
+                    drop(piece.split_to(sent));
+                    !piece.is_empty()
+                });
+                self.keep(pieces);
+            }
+            Err(error) => {
+                self.keep(pieces);
+                self.could_not_write(&error, now);
+            }
+        }
+    }
+
+    fn keep(&mut self, pieces: Vec<Bytes>) {
+        self.unsent = match <[Bytes; 1]>::try_from(pieces) {
+            Ok([piece]) => piece,
+            Err(pieces) => pieces.concat().into(),
+        };
+    }
+
+    fn could_not_write(&mut self, error: &io::Error, now: Instant) {
+        if error.kind() == io::ErrorKind::WouldBlock {
+            self.stuck_since.get_or_insert(now);
+            self.wake();
+        } else {
+            self.fail(Outcome::Gone);
+        }
+    }
+
+    /// Does what the time asks for.
+    pub fn tick(&mut self, now: Instant) {
+        if self.stuck_since.is_some_and(|since| now.duration_since(since) > STUCK_MAX) {
+            return self.fail(Outcome::Stuck);
+        }
+        if self.unsent.is_empty() && now >= self.reader.deadline() {
+            let mut pieces = Vec::new();
+            self.reader.tick(now, &mut pieces);
+            self.write_own(pieces, now);
+        }
+    }
+
+    /// Ends the stream, having said what is ready.
+    pub fn finish(&mut self, end: End) {
+        let view = self.feed.view();
+        let now = Instant::now();
+        let mut pieces = Vec::new();
+        if !self.unsent.is_empty() {
+            pieces.push(std::mem::take(&mut self.unsent));
+        }
+        // What is ready to be sent comes first.
+        if self.reader.gather(&view, now, &mut pieces).is_ok() {
+            self.reader.finish(end, now, &mut pieces);
+        }
+        self.write_own(pieces, now);
+    }
+
+    fn write_own(&mut self, pieces: Vec<Bytes>, now: Instant) {
+        if !pieces.is_empty() {
+            self.write(pieces, now);
+        }
+        if self.reader.has_ended() || !self.unsent.is_empty() {
+            self.wake();
+        }
+    }
+
+    fn fail(&mut self, outcome: Outcome) {
+        self.failed = Some(outcome);
+        self.wake();
+    }
+
+    /// Lets its task look again.
+    pub fn wake(&self) {
+        if let Some(waker) = &self.waker {
+            waker.wake_by_ref();
+        }
+    }
+
+    /// Waits for the end: of the stream, or of the peer's interest in it.
+    pub fn poll(&mut self, cx: &mut Context<'_>, input: &mut impl FnMut(&[u8]) -> Input) -> Poll<Outcome> {
+        if !self.waker.as_ref().is_some_and(|waker| waker.will_wake(cx.waker())) {
+            self.waker = Some(cx.waker().clone());
+        }
+        let mut buffer = [0; 512];
+        while let Poll::Ready(ready) = self.socket.poll_readable(cx) {
+            match ready.and_then(|()| self.socket.try_read(&mut buffer)) {
+                Ok(0) => return Poll::Ready(Outcome::Gone),
+                Ok(len) => match input(&buffer[..len]) {
+                    Input::Ignore => {}
+                    Input::Reply(reply) => {
+                        let unsent = std::mem::take(&mut self.unsent);
+                        self.keep(vec![unsent, reply]);
+                    }
+                    Input::Stop => return Poll::Ready(Outcome::Gone),
+                },
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                Err(_) => return Poll::Ready(Outcome::Gone),
+            }
+        }
+        loop {
+            if let Some(failure) = self.failed {
+                return Poll::Ready(failure);
+            }
+            if self.unsent.is_empty() && self.reader.has_ended() {
+                return Poll::Ready(Outcome::Complete);
+            }
+            if !self.unsent.is_empty() && self.socket.poll_writable(cx).is_pending() {
+                return Poll::Pending;
+            }
+            let before = self.unsent.len();
+            let view = self.feed.view();
+            self.flush(&view);
+            if self.unsent.is_empty() && before == 0 {
+                return Poll::Pending;
+            }
+        }
+    }
+}
