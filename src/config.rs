@@ -108,9 +108,9 @@ impl Config {
 
 const SECONDS: &str = "expected a number of seconds above 0, such as 30 or 0.5";
 
-/// Reads a number of seconds, above 0 and at most a year.
+/// Reads a number of seconds, at least a thousandth and at most a year.
 pub fn seconds(text: &str) -> Result<Duration, String> {
-    let in_range = |seconds: &f64| *seconds > 0.0 && *seconds <= 366.0 * 86_400.0;
+    let in_range = |seconds: &f64| *seconds >= 0.001 && *seconds <= 366.0 * 86_400.0;
     text.parse().ok().filter(in_range).map(Duration::from_secs_f64).ok_or_else(|| SECONDS.to_owned())
 }
 
@@ -144,7 +144,7 @@ mod tests {
             let error = with(name, value).unwrap_err().to_string();
             assert!(error.contains(name) && error.contains(value) && error.contains("expected"), "{error}");
         }
-        for value in ["NaN", "inf", "-1", "1e300"] {
+        for value in ["1e-12", "NaN", "inf", "-1", "1e300"] {
             assert!(with("CHATROOM_PING", value).is_err(), "{value}");
         }
     }

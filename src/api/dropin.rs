@@ -9,7 +9,7 @@ use http::header::{CACHE_CONTROL, HeaderValue};
 use http::{Method, StatusCode};
 use serde_json::json;
 
-use crate::api::exchange::{Body, Request, Response};
+use crate::api::exchange::{BadBody, Body, Request, Response};
 use crate::api::identity;
 use crate::api::site::Site;
 use crate::api::{room, streams};
@@ -104,7 +104,10 @@ fn send_message(site: &Site<'_>, request: &Request) -> Result<(), String> {
         return Err("A page of another site may not send messages".into());
     }
     let too_long = || format!("Message too long: at most {MESSAGE_MAX_BYTES} bytes");
-    let body = request.body.as_deref().ok_or_else(too_long)?;
+    let body = request.body.as_deref().map_err(|bad| match bad {
+        BadBody::TooLong => too_long(),
+        BadBody::CutShort => "Failed to send message".to_owned(),
+    })?;
     let fields = if request.method == Method::POST && !body.is_empty() { Fields::parse(body) } else { request.query() };
     let (Some(name), Some(text)) = (fields.get("room"), fields.get("msg")) else {
         return Err("Room and message required".into());

@@ -6,6 +6,7 @@ use bytes::Bytes;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderName, HeaderValue, X_CONTENT_TYPE_OPTIONS};
 use http::{HeaderMap, Method, StatusCode};
 
+use crate::api::problem::Problem;
 use crate::limits::STRETCH_MAX_BYTES;
 use crate::live::stream::Stream;
 use crate::store::log::Log;
@@ -24,13 +25,33 @@ pub struct Request {
     pub query: String,
     /// Its header fields.
     pub headers: HeaderMap,
-    /// Its body; `None` where it was longer than is read.
-    pub body: Option<Bytes>,
+    /// Its body.
+    pub body: Result<Bytes, BadBody>,
     /// Who the front end says it is, having made sure (`REMOTE_USER`).
     pub authenticated: Option<String>,
 }
 
+/// Why a request has no body that could be used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum BadBody {
+    /// It is longer than is read.
+    TooLong,
+    /// It ended before its length did.
+    CutShort,
+}
+
 impl Request {
+    /// The body, where it came whole.
+    pub fn body(&self) -> Result<&[u8], Problem> {
+        match &self.body {
+            Ok(body) => Ok(body),
+            Err(BadBody::TooLong) => Err(Problem::too_long()),
+            Err(BadBody::CutShort) => {
+                Err(Problem::bad_request("the body ended before its length: nothing was written"))
+            }
+        }
+    }
+
     /// The query's fields.
     pub fn query(&self) -> Fields {
         Fields::parse(self.query.as_bytes())

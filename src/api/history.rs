@@ -47,9 +47,9 @@ pub fn page(site: &Site<'_>, request: &Request, name: &RoomName) -> Result<Respo
         // Before a message is before its line, which ends at its id.
         (Some(before), None) => {
             let to = log.whole_before(before.saturating_sub(1))?;
-            (start_of_last(&log, to, limit)?, to)
+            (start_of_last(&log, to, limit, PAGE_MAX_BYTES)?, to)
         }
-        (None, None) => (start_of_last(&log, end, limit)?, end),
+        (None, None) => (start_of_last(&log, end, limit, PAGE_MAX_BYTES)?, end),
     };
     let next = each_line(&log, from, to, |line| {
         if page.messages.len() == limit {
@@ -74,7 +74,7 @@ pub fn text(site: &Site<'_>, request: &Request, name: &RoomName) -> Result<Respo
     };
     let end = log.whole_before(log.size()?)?;
     let from = match tail {
-        Some(lines) => start_of_last(&log, end, lines)?,
+        Some(lines) => start_of_last(&log, end, lines, u64::MAX)?,
         None => 0,
     };
     let next = log.cursor(end)?;

@@ -53,8 +53,7 @@ struct Change {
 }
 
 fn change(site: &Site<'_>, request: &Request, room: &RoomDir, user: &UserName) -> Result<Response, Problem> {
-    let body = request.body.as_deref().ok_or_else(Problem::too_long)?;
-    let change: Change = serde_json::from_slice(body).map_err(|error| {
+    let change: Change = serde_json::from_slice(request.body()?).map_err(|error| {
         Problem::bad_request(format_args!("the body is not JSON of the form {{\"name\"}} or {{\"room\"}}: {error}"))
     })?;
     of_the_web(&here(room, user)?)?;

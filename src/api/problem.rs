@@ -119,9 +119,10 @@ impl From<(&str, CursorError)> for Problem {
 
 impl From<io::Error> for Problem {
     fn from(error: io::Error) -> Problem {
-        use io::ErrorKind::{QuotaExceeded, StorageFull};
+        use io::ErrorKind::{AlreadyExists, QuotaExceeded, StorageFull};
         let status = match error.kind() {
             StorageFull | QuotaExceeded => StatusCode::INSUFFICIENT_STORAGE,
+            AlreadyExists => StatusCode::CONFLICT,
             _ => StatusCode::INTERNAL_SERVER_ERROR,
         };
         // The kind alone: an error's text may hold paths of this machine.

@@ -82,7 +82,7 @@ struct SaidJson {
 
 impl Said {
     fn read(request: &Request) -> Result<Said, Problem> {
-        let body = request.body.as_deref().ok_or_else(Problem::too_long)?;
+        let body = request.body()?;
         let kind = request.header(CONTENT_TYPE).and_then(|kind| kind.split(';').next()).unwrap_or("").trim();
         let in_query = || request.query().get("user").map(str::to_owned);
         if kind.eq_ignore_ascii_case("application/json") {

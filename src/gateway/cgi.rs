@@ -14,7 +14,7 @@ use bytes::Bytes;
 use http::{Method, StatusCode};
 
 use crate::api::dropin::Program;
-use crate::api::exchange::{Body, Response};
+use crate::api::exchange::{BadBody, Body, Response};
 use crate::api::problem::Problem;
 use crate::api::router;
 use crate::api::site::Site;
@@ -78,14 +78,14 @@ fn open(variables: &Variables) -> Result<(Arc<DataRoot>, Config), Problem> {
     Ok((Arc::new(root), config))
 }
 
-fn read_body(variables: &Variables) -> io::Result<Option<Bytes>> {
-    let length: u64 = variables.get("CONTENT_LENGTH").and_then(|length| length.parse().ok()).unwrap_or(0);
+fn read_body(variables: &Variables) -> io::Result<Result<Bytes, BadBody>> {
+    let length = variables.content_length();
     if length > BODY_MAX_BYTES as u64 {
-        return Ok(None);
+        return Ok(Err(BadBody::TooLong));
     }
     let mut body = Vec::new();
     io::stdin().take(length).read_to_end(&mut body)?;
-    Ok(Some(body.into()))
+    Ok(Ok(body.into()))
 }
 
 fn send(response: Response, only_head: bool, watch: WatchMode, out: &mut (impl Write + AsFd)) -> io::Result<()> {

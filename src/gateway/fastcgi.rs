@@ -9,7 +9,7 @@ use http::{Method, StatusCode};
 use tokio::time::{Instant, timeout_at};
 use tracing::{debug, warn};
 
-use crate::api::exchange::{Body, Response};
+use crate::api::exchange::{BadBody, Body, Response};
 use crate::api::problem::Problem;
 use crate::gateway::server::Server;
 use crate::gateway::variables::{Mount, Variables};
@@ -101,7 +101,9 @@ fn meanwhile(session: &mut Session, bytes: &[u8]) -> Input {
             Ok(None) if replies.is_empty() => return Input::Ignore,
             Ok(None) => return Input::Reply(replies.into()),
             Ok(Some(Event::Reply(reply))) => replies.extend(reply),
-            Ok(Some(Event::Aborted | Event::Request(_))) => return Input::Stop,
+            Ok(Some(Event::Aborted)) => return Input::End,
+            // There is none while another is answered.
+            Ok(Some(Event::Request(_))) => return Input::Stop,
             Err(error) => {
                 warn!(%error, "a FastCGI connection is closed");
                 return Input::Stop;
@@ -115,8 +117,10 @@ async fn answer(server: &Rc<Server>, socket: &Rc<Socket>, request: Request) -> i
     let variables = Variables::new(params);
     let program = variables.program();
     // Without PATH_INFO, as in the parameters that nginx ships, the script's name is the path.
-    let asked = variables
-        .request(body.map(Bytes::from), program, |script| Mount { mount: String::new(), path: script.to_owned() });
+    let asked = variables.request(body.map(Bytes::from).ok_or(BadBody::TooLong), program, |script| Mount {
+        mount: String::new(),
+        path: script.to_owned(),
+    });
     let response = match variables.config(server.config()) {
         Ok(config) => server.handle(&config, &asked),
         Err(error) => Problem::new(StatusCode::INTERNAL_SERVER_ERROR, error).into_response(),

@@ -24,7 +24,7 @@ use percent_encoding::percent_decode_str;
 use tokio::time::timeout;
 use tracing::debug;
 
-use crate::api::exchange::{Body, LogBody, Request, Response};
+use crate::api::exchange::{BadBody, Body, LogBody, Request, Response};
 use crate::api::problem::Problem;
 use crate::gateway::server::Server;
 use crate::limits::{BODY_MAX_BYTES, HEAD_MAX_BYTES, REQUEST_TIMEOUT};
@@ -118,8 +118,8 @@ where
 async fn answer(server: &Server, request: hyper::Request<Incoming>) -> Response {
     let (parts, body) = request.into_parts();
     let body = match timeout(REQUEST_TIMEOUT, Limited::new(body, BODY_MAX_BYTES).collect()).await {
-        Ok(Ok(body)) => Some(body.to_bytes()),
-        Ok(Err(error)) if error.is::<http_body_util::LengthLimitError>() => None,
+        Ok(Ok(body)) => Ok(body.to_bytes()),
+        Ok(Err(error)) if error.is::<http_body_util::LengthLimitError>() => Err(BadBody::TooLong),
         Ok(Err(_)) => return Problem::bad_request("the body did not come whole").into_response(),
         Err(_) => return Problem::new(StatusCode::REQUEST_TIMEOUT, "the body did not come in time").into_response(),
     };

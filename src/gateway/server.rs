@@ -112,13 +112,17 @@ fn on_runtime(
             stop: Notify::new(),
         });
         let hub = server.hub.clone();
-        tokio::task::spawn_local(async move { hub.run().await });
+        let hub = tokio::task::spawn_local(async move { hub.run().await });
         tokio::task::spawn_local(async move {
             if let Err(error) = signals.await {
                 warn!(%error, "can't wait for signals");
             }
         });
-        server.accept(listener, protocol, stopped).await;
+        tokio::select! {
+            () = server.accept(listener, protocol, stopped) => {}
+            // Better no server than one whose streams say nothing.
+            ended = hub => return Err(io::Error::other(format!("the streams can't go on: {ended:?}"))),
+        }
         server.wind_down().await;
         Ok(())
     })

@@ -7,7 +7,7 @@ use http::header::{CONTENT_TYPE, HeaderName, HeaderValue};
 use http::{HeaderMap, Method};
 
 use crate::api::dropin::Program;
-use crate::api::exchange::Request;
+use crate::api::exchange::{BadBody, Request};
 use crate::config::{Config, ConfigError};
 use crate::wire::cgi;
 
@@ -42,9 +42,14 @@ impl Variables {
         Program::named(path.rsplit('/').next().unwrap_or(""))
     }
 
-    /// The request with this body; `None` for one that is longer than is read. The path is that of
+    /// The request with this body. The path is that of
     /// `program`, where there is one; else PATH_INFO, and `bare` where that is not there.
-    pub fn request(&self, body: Option<Bytes>, program: Option<Program>, bare: impl Fn(&str) -> Mount) -> Request {
+    pub fn request(
+        &self,
+        body: Result<Bytes, BadBody>,
+        program: Option<Program>,
+        bare: impl Fn(&str) -> Mount,
+    ) -> Request {
         let script = self.get("SCRIPT_NAME").unwrap_or_default();
         let Mount { mount, path } = match (program, self.get("PATH_INFO")) {
             (Some(program), _) => Mount { mount: script, path: program.path() },
@@ -57,9 +62,18 @@ impl Variables {
             path,
             query: self.get("QUERY_STRING").unwrap_or_default(),
             headers: self.headers(),
-            body,
+            body: body.and_then(|body| self.whole(body)),
             authenticated: self.get("REMOTE_USER"),
         }
+    }
+
+    /// How long the body is said to be.
+    pub fn content_length(&self) -> u64 {
+        self.get("CONTENT_LENGTH").and_then(|length| length.parse().ok()).unwrap_or(0)
+    }
+
+    fn whole(&self, body: Bytes) -> Result<Bytes, BadBody> {
+        if (body.len() as u64) < self.content_length() { Err(BadBody::CutShort) } else { Ok(body) }
     }
 
     fn headers(&self) -> HeaderMap {
@@ -112,7 +126,7 @@ mod tests {
             ("HTTP_EVIL", "a\r\nb: c"),
             ("REMOTE_USER", ""),
         ]);
-        let request = variables.request(None, None, bare);
+        let request = variables.request(Ok(Bytes::new()), None, bare);
         assert_eq!(
             (request.method.as_str(), &request.mount[..], &request.path[..]),
             ("POST", "/chat", "/rooms/General")
@@ -127,7 +141,7 @@ mod tests {
     fn a_program_is_chosen_by_the_scripts_name() {
         let by_file = variables(&[("SCRIPT_FILENAME", "/site/cgi/chat-stream"), ("SCRIPT_NAME", "/cgi/other")]);
         assert_eq!(by_file.program(), Some(Program::Stream));
-        assert_eq!(by_file.request(None, by_file.program(), bare).path, "/chat-stream");
+        assert_eq!(by_file.request(Ok(Bytes::new()), by_file.program(), bare).path, "/chat-stream");
         assert_eq!(variables(&[("SCRIPT_NAME", "/cgi/chat-list-avatars")]).program(), Some(Program::ListAvatars));
         assert_eq!(variables(&[("SCRIPT_FILENAME", "/usr/lib/cgi-bin/chatroom")]).program(), None);
     }

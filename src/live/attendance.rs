@@ -66,39 +66,68 @@ type Who = (Arc<DataRoot>, RoomName, UserName);
 /// Which web avatars have live streams in this process.
 #[derive(Debug, Default)]
 pub struct Attendance {
-    streams: Mutex<HashMap<Who, usize>>,
+    inner: Mutex<Inner>,
 }
+
+#[derive(Debug, Default)]
+struct Inner {
+    streams: HashMap<Who, usize>,
+    /// Who has none any more, since which departure.
+    departed: HashMap<Who, Departure>,
+    departures: u64,
+}
+
+/// The end of somebody's last stream. A later one is another.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Departure(u64);
 
 impl Attendance {
     /// A stream of `user` begins.
     pub fn arrive(&self, root: &Arc<DataRoot>, room: &RoomName, user: &UserName) {
-        *self.lock().entry((root.clone(), room.clone(), user.clone())).or_default() += 1;
+        let who = (root.clone(), room.clone(), user.clone());
+        let mut inner = self.lock();
+        inner.departed.remove(&who);
+        *inner.streams.entry(who).or_default() += 1;
     }
 
-    /// A stream of `user` has ended. Says whether it was the last.
-    pub fn depart(&self, root: &Arc<DataRoot>, room: &RoomName, user: &UserName) -> bool {
+    /// A stream of `user` has ended; the departure, where it was the last.
+    pub fn depart(&self, root: &Arc<DataRoot>, room: &RoomName, user: &UserName) -> Option<Departure> {
         let who = (root.clone(), room.clone(), user.clone());
-        let mut streams = self.lock();
-        match streams.get_mut(&who) {
-            Some(1) | None => streams.remove(&who).is_some(),
-            Some(count) => {
-                *count -= 1;
-                false
-            }
+        let mut inner = self.lock();
+        let count = inner.streams.get_mut(&who)?;
+        *count -= 1;
+        if *count > 0 {
+            return None;
         }
+        inner.streams.remove(&who);
+        inner.departures += 1;
+        let departure = Departure(inner.departures);
+        inner.departed.insert(who, departure);
+        Some(departure)
+    }
+
+    /// Whether `user` has had no stream since this departure. Says so once.
+    pub fn is_final(&self, root: &Arc<DataRoot>, room: &RoomName, user: &UserName, departure: Departure) -> bool {
+        let who = (root.clone(), room.clone(), user.clone());
+        let mut inner = self.lock();
+        let is_final = inner.departed.get(&who) == Some(&departure);
+        if is_final {
+            inner.departed.remove(&who);
+        }
+        is_final
     }
 
     /// Whether `user` has a stream.
     pub fn is_here(&self, root: &Arc<DataRoot>, room: &RoomName, user: &UserName) -> bool {
-        self.lock().contains_key(&(root.clone(), room.clone(), user.clone()))
+        self.lock().streams.contains_key(&(root.clone(), room.clone(), user.clone()))
     }
 
     /// All who have one.
     pub fn all(&self) -> Vec<(Arc<DataRoot>, RoomName, UserName)> {
-        self.lock().keys().cloned().collect()
+        self.lock().streams.keys().cloned().collect()
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<Who, usize>> {
-        self.streams.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

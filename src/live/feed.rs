@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use bytes::Bytes;
 
-use crate::limits::{RESET_LINES, RING_MAX_BATCHES, RING_MAX_BYTES};
+use crate::limits::{PAGE_MAX_BYTES, RESET_LINES, RING_MAX_BATCHES, RING_MAX_BYTES};
 use crate::live::encoding::{Encoding, Framing};
 use crate::live::subscription::Tip;
 use crate::room::cursor::Cursor;
@@ -136,26 +136,42 @@ impl Feed {
         self.lock().view.clone()
     }
 
-    /// Reads what may have changed. Says whether there may be more to read: then what there is
-    /// should be handed on first.
-    pub fn refresh(&self, changes: Changes) -> io::Result<bool> {
+    /// Reads what may have changed, but of the log only the next stretch. What is still to be read
+    /// then, once what there is has been handed on.
+    pub fn refresh(&self, changes: Changes) -> io::Result<Option<Changes>> {
         let mut inner = self.lock();
         if inner.view.tip.gone {
-            return Ok(false);
+            return Ok(None);
         }
         if changes.place {
             // The watch first: nothing that comes after reading may go unnoticed.
             for place in places(&self.topic) {
                 self.watcher.renew(&place);
             }
-        }
-        if (changes.log || changes.place) && inner.read_log(&self.root)? {
-            return Ok(true);
+            // What was written into a log before its room went comes before that the room is gone.
+            if inner.read_log(&self.root)? {
+                return Ok(Some(changes));
+            }
         }
         if changes.state || changes.place {
             self.read_state(&mut inner)?;
         }
-        Ok(false)
+        let more = changes.log && inner.read_log(&self.root)?;
+        Ok(more.then_some(Changes { log: true, ..Changes::default() }))
+    }
+
+    /// Reads all that may have changed, up to the end that the log has now.
+    pub fn catch_up(&self, changes: Changes) -> io::Result<()> {
+        let end = self.lock().view.log.as_ref().map_or(Ok(0), |log| log.size())?;
+        let mut unread = Some(changes);
+        while let Some(changes) = unread {
+            unread = self.refresh(changes)?;
+            // What has come since is not waited for: it may be without end.
+            if self.view().tip.end >= end {
+                break;
+            }
+        }
+        Ok(())
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
@@ -251,7 +267,8 @@ impl Inner {
             Look::Reset(stale) => {
                 let end = tail.end();
                 let fresh = match tail.log() {
-                    Some(log) => history::start_of_last(log, end, RESET_LINES)?,
+                    // Where its last lines can't be found, what comes is shown.
+                    Some(log) => history::start_of_last(log, end, RESET_LINES, PAGE_MAX_BYTES).unwrap_or(end),
                     None => 0,
                 };
                 self.ring.clear();

@@ -31,8 +31,6 @@ use crate::store::watch::Hint;
 pub struct Hub {
     registry: Arc<Registry>,
     inbox: Arc<Inbox>,
-    /// One worker of all looks after avatars.
-    leads: bool,
     grace: Duration,
     rooms: RefCell<HashMap<Key, Local>>,
     /// The first reader has come, after there was none.
@@ -53,7 +51,6 @@ impl Hub {
         Rc::new(Hub {
             registry,
             inbox,
-            leads: worker == 0,
             grace,
             rooms: RefCell::default(),
             arrived: Notify::new(),
@@ -66,33 +63,41 @@ impl Hub {
         &self.registry
     }
 
-    /// Hands on what happens, until it is dropped.
+    /// Hands on what happens, for ever.
     pub async fn run(&self) {
         let mut sweep = tokio::time::interval(SWEEP_EVERY);
         sweep.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         let mut looked_after = Instant::now();
+        // What may have changed and was not all read yet; what could not be read.
+        let (mut unread, mut failed) = (HashMap::new(), HashMap::new());
         loop {
             let has_readers = !self.rooms.borrow().is_empty();
             tokio::select! {
                 hints = self.inbox.take() => {
-                    let mut changed: HashMap<Key, Changes> = HashMap::new();
                     for (root, hint) in hints {
-                        for (key, changes) in self.concerned(&root, &hint) {
-                            let known = changed.entry(key).or_default();
-                            *known = known.and(changes);
-                        }
-                    }
-                    for (key, changes) in changed {
-                        self.refresh(&key, changes).await;
+                        self.concerned(&root, &hint).into_iter().for_each(|(key, changes)| note(&mut unread, key, changes));
                     }
                 }
                 // Without readers there is nothing to wake up for.
                 () = self.arrived.notified(), if !has_readers => {}
                 _ = sweep.tick(), if has_readers => {
                     self.sweep(Instant::now());
-                    if self.leads && looked_after.elapsed() > ACTIVITY_EVERY {
+                    failed.drain().for_each(|(key, changes)| note(&mut unread, key, changes));
+                    if looked_after.elapsed() > ACTIVITY_EVERY {
                         looked_after = Instant::now();
                         self.look_after_avatars();
+                    }
+                }
+                () = tokio::task::yield_now(), if !unread.is_empty() => {}
+            }
+            // Each room has its turn: a busy one does not keep the others waiting.
+            for (key, changes) in std::mem::take(&mut unread) {
+                match self.refresh(&key, changes) {
+                    Ok(None) => {}
+                    Ok(Some(more)) => note(&mut unread, key, more),
+                    Err(error) => {
+                        warn!(room = ?key.1, %error, "can't be read, and is tried again");
+                        note(&mut failed, key, changes);
                     }
                 }
             }
@@ -111,11 +116,14 @@ impl Hub {
     ) -> io::Result<Option<Open>> {
         let Some(feed) = self.registry.feed(&stream.root, &stream.topic)? else { return Ok(None) };
         // A position that was given out by somebody who has read further must not seem to be of
-        // another log: the feed reads up to here, too.
-        while feed.refresh(Changes { log: true, ..Changes::default() })? {}
+        // another log: the feed reads up to here, too. Hints for a feed without readers on this worker
+        // were not for it, so then it reads the state, too.
+        let is_new = !self.rooms.borrow().contains_key(&(stream.root.clone(), stream.topic.clone()));
+        feed.catch_up(Changes { log: true, state: is_new, place: false })?;
         let view = feed.view();
         let reader = Reader::open(&mut stream, &view, framing, request, Instant::now())?;
-        let subscriber = Subscriber::new(feed, reader, socket, framing.frame(head), stream.slot.take());
+        let head = reader.framed(head);
+        let subscriber = Subscriber::new(feed, reader, socket, head, stream.slot.take());
         let subscriber = Rc::new(RefCell::new(subscriber));
         let open = Open::take(self, &stream, subscriber);
         if self.stopping.get() {
@@ -158,19 +166,12 @@ impl Hub {
         }
     }
 
-    async fn refresh(&self, key: &Key, changes: Changes) {
-        loop {
-            let Some(feed) = self.rooms.borrow().get(key).map(|local| local.feed.clone()) else { return };
-            let more = feed.refresh(changes).unwrap_or_else(|error| {
-                warn!(room = ?feed.topic(), %error, "can't be read: its streams wait for the next change");
-                false
-            });
-            self.fan_out(key);
-            if !more {
-                return;
-            }
-            tokio::task::yield_now().await;
-        }
+    fn refresh(&self, key: &Key, changes: Changes) -> io::Result<Option<Changes>> {
+        let Some(feed) = self.rooms.borrow().get(key).map(|local| local.feed.clone()) else { return Ok(None) };
+        let more = feed.refresh(changes);
+        // What was read before something failed is handed on, too.
+        self.fan_out(key);
+        more
     }
 
     fn fan_out(&self, key: &Key) {
@@ -216,13 +217,14 @@ impl Hub {
 
     /// The last stream of a web avatar is gone: it leaves, unless it comes back within the grace.
     fn depart(self: &Rc<Self>, root: Arc<DataRoot>, room: RoomName, user: UserName) {
-        if !self.registry.attendance.depart(&root, &room, &user) || self.stopping.get() {
+        let Some(departure) = self.registry.attendance.depart(&root, &room, &user) else { return };
+        if self.stopping.get() {
             return;
         }
         let hub = self.clone();
         tokio::task::spawn_local(async move {
             tokio::time::sleep(hub.grace).await;
-            if hub.registry.attendance.is_here(&root, &room, &user) {
+            if !hub.registry.attendance.is_final(&root, &room, &user, departure) {
                 return;
             }
             let left = || -> io::Result<()> {
@@ -237,6 +239,11 @@ impl Hub {
             }
         });
     }
+}
+
+fn note(changed: &mut HashMap<Key, Changes>, key: Key, changes: Changes) {
+    let known = changed.entry(key).or_default();
+    *known = known.and(changes);
 }
 
 /// An open stream's place in the hub, for as long as it is served.

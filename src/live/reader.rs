@@ -5,11 +5,11 @@
 //! [solo]: crate::live::solo
 
 use std::io;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 
-use crate::limits::{PADDING_BYTES, RESET_LINES, WRITE_MAX_BYTES, WRITE_MAX_SLICES};
+use crate::limits::{PADDING_BYTES, PAGE_MAX_BYTES, RESET_LINES, WRITE_MAX_BYTES, WRITE_MAX_SLICES};
 use crate::live::encoding::{Encoding, Framing};
 use crate::live::feed::View;
 use crate::live::stream::{Start, Stream};
@@ -62,7 +62,9 @@ impl Reader {
             (Some(log), Start::Since(time)) => Ok(history::since(log, time)?),
             (Some(log), Start::After(cursor)) => match log.resolve(&cursor)? {
                 Ok(offset) => Ok(offset),
-                Err(stale) => Err((stale.reason(), history::start_of_last(log, view.tip.end, RESET_LINES)?)),
+                Err(stale) => {
+                    Err((stale.reason(), history::start_of_last(log, view.tip.end, RESET_LINES, PAGE_MAX_BYTES)?))
+                }
             },
         };
         let pace = stream.pace;
@@ -79,6 +81,11 @@ impl Reader {
     /// Whether nothing comes any more.
     pub fn has_ended(&self) -> bool {
         self.ended
+    }
+
+    /// Whether it should have ended this long ago.
+    pub fn is_overdue(&self, now: Instant, by: Duration) -> bool {
+        self.subscription.ends().checked_add(by).is_some_and(|end| now > end)
     }
 
     /// When [`Reader::tick`] has something to say, if nothing is sent before.
@@ -111,6 +118,13 @@ impl Reader {
             Some(Beat::Timeout) => self.finish(End::Lifetime, now, out),
             None => {}
         }
+    }
+
+    /// Adds to `out` the end that a web server wants which gave up on its request.
+    pub fn abandon(&mut self, now: Instant, out: &mut Vec<Bytes>) {
+        self.ended = true;
+        self.padding = false;
+        self.close_write(now, out);
     }
 
     /// Adds to `out` that the stream ends, and why.
@@ -182,7 +196,8 @@ impl Reader {
         self.framed(event)
     }
 
-    fn framed(&self, bytes: Vec<u8>) -> Bytes {
+    /// Bytes as they are carried to this reader.
+    pub fn framed(&self, bytes: Vec<u8>) -> Bytes {
         self.numbered(self.encoding.framing.frame(bytes))
     }
 

@@ -30,25 +30,21 @@ pub fn serve(mut stream: Stream, mode: WatchMode, head: Vec<u8>, out: &mut (impl
     let mut unread = None;
     loop {
         reader.gather(&feed.view(), Instant::now(), &mut pieces)?;
-        if pieces.is_empty() && !reader.has_ended() {
-            if unread.is_none() {
-                let due = stay.due.map_or(reader.deadline(), |due| due.min(reader.deadline()));
-                if !bell.wait(out.as_fd(), Some(due))? {
-                    return Ok(true);
-                }
-                let hints = bell.take()?;
-                unread = hints.iter().filter_map(|hint| Changes::of(hint, feed.topic())).reduce(Changes::and);
-                stay.renew(&stream);
+        if pieces.is_empty() && unread.is_none() {
+            let due = stay.due.map_or(reader.deadline(), |due| due.min(reader.deadline()));
+            if !bell.wait(out.as_fd(), Some(due))? {
+                return Ok(true);
             }
-            unread = match unread {
-                Some(changes) if feed.refresh(changes)? => Some(changes),
-                _ => None,
-            };
-            reader.gather(&feed.view(), Instant::now(), &mut pieces)?;
-            if pieces.is_empty() {
-                reader.tick(Instant::now(), &mut pieces);
-            }
+            let hints = bell.take()?;
+            unread = hints.iter().filter_map(|hint| Changes::of(hint, feed.topic())).reduce(Changes::and);
         }
+        if pieces.is_empty() {
+            unread = unread.map_or(Ok(None), |changes| feed.refresh(changes))?;
+            reader.gather(&feed.view(), Instant::now(), &mut pieces)?;
+        }
+        // Also where there is always something to say.
+        reader.tick(Instant::now(), &mut pieces);
+        stay.renew(&stream);
         if !write(out, &mut pieces)? || reader.has_ended() {
             return Ok(true);
         }

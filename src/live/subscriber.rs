@@ -17,7 +17,10 @@ use crate::live::registry::Slot;
 use crate::live::socket::Socket;
 
 /// How much one reader is written at a stretch before others have their turn.
-const TURN_MAX_BYTES: usize = 16 * WRITE_MAX_BYTES;
+const TURN_MAX_BYTES: usize = 2 * WRITE_MAX_BYTES;
+
+/// How much of what a peer wants between the lines may wait for it.
+const REPLIES_MAX_BYTES: usize = 2 * WRITE_MAX_BYTES;
 
 /// A reader and its socket.
 pub struct Subscriber {
@@ -55,6 +58,8 @@ pub enum Input {
     Ignore,
     /// It wants these bytes between what the stream says.
     Reply(Bytes),
+    /// It gave up on the stream, and wants it ended in order.
+    End,
     /// It wants no more.
     Stop,
 }
@@ -157,7 +162,9 @@ impl Subscriber {
 
     /// Does what the time asks for.
     pub fn tick(&mut self, now: Instant) {
-        if self.stuck_since.is_some_and(|since| now.duration_since(since) > STUCK_MAX) {
+        let stuck = self.stuck_since.is_some_and(|since| now.duration_since(since) > STUCK_MAX);
+        // One that takes a byte at a time is not stuck, but has its time.
+        if stuck || self.reader.is_overdue(now, STUCK_MAX) {
             return self.fail(Outcome::Stuck);
         }
         if self.unsent.is_empty() && now >= self.reader.deadline() {
@@ -167,18 +174,14 @@ impl Subscriber {
         }
     }
 
-    /// Ends the stream, having said what is ready.
+    /// Ends the stream. What is ready but was not sent is for the next one: it resumes.
     pub fn finish(&mut self, end: End) {
-        let view = self.feed.view();
         let now = Instant::now();
         let mut pieces = Vec::new();
         if !self.unsent.is_empty() {
             pieces.push(std::mem::take(&mut self.unsent));
         }
-        // What is ready to be sent comes first.
-        if self.reader.gather(&view, now, &mut pieces).is_ok() {
-            self.reader.finish(end, now, &mut pieces);
-        }
+        self.reader.finish(end, now, &mut pieces);
         self.write_own(pieces, now);
     }
 
@@ -215,8 +218,16 @@ impl Subscriber {
                 Ok(len) => match input(&buffer[..len]) {
                     Input::Ignore => {}
                     Input::Reply(reply) => {
+                        if self.unsent.len() + reply.len() > REPLIES_MAX_BYTES {
+                            return Poll::Ready(Outcome::Stuck);
+                        }
                         let unsent = std::mem::take(&mut self.unsent);
                         self.keep(vec![unsent, reply]);
+                    }
+                    Input::End => {
+                        let mut pieces = vec![std::mem::take(&mut self.unsent)];
+                        self.reader.abandon(Instant::now(), &mut pieces);
+                        self.keep(pieces);
                     }
                     Input::Stop => return Poll::Ready(Outcome::Gone),
                 },

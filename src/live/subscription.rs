@@ -134,6 +134,11 @@ impl Subscription {
         }
     }
 
+    /// When its life ends.
+    pub fn ends(&self) -> Instant {
+        self.ends
+    }
+
     /// When to ask again, if nothing is sent before.
     pub fn deadline(&self) -> Instant {
         self.ends.min(self.spoke + self.ping)

@@ -110,7 +110,7 @@ impl Files {
     fn show_last(&self, name: &RoomName, tail: &Tail, lines: usize, out: &mut impl Write) -> Result<(), Failure> {
         let Some(log) = tail.log() else { return Ok(()) };
         let mut written = Ok(());
-        start_of_last(log, tail.end(), lines)
+        start_of_last(log, tail.end(), lines, u64::MAX)
             .and_then(|from| {
                 each_line(log, from, tail.end(), |line| {
                     written = out.write_all(line.bytes).and_then(|()| out.write_all(b"\n"));

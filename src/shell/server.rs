@@ -84,7 +84,7 @@ impl Server {
         let mut at = next.ok_or_else(|| format!("{}: the server does not say where its log ends", self.url))?;
         let mut delay = RETRY_BASE;
         loop {
-            // The first attempt fails for good; a connection that is lost comes back.
+            // A server that was there is waited for, a minute or so.
             match self.get(&format!("/rooms/{room}?format=raw"), "text/event-stream", Some(&at)) {
                 Ok(stream) => {
                     delay = RETRY_BASE;
@@ -108,19 +108,21 @@ impl Server {
         at: &mut String,
         out: &mut impl Write,
     ) -> io::Result<Option<String>> {
+        let text = |data: &[u8]| String::from_utf8_lossy(data).into_owned();
         let mut decoder = Decoder::default();
-        for line in BufReader::new(stream.into_body().into_reader()).lines() {
+        for line in BufReader::new(stream.into_body().into_reader()).split(b'\n') {
             let Ok(line) = line else { break };
             let Some(event) = decoder.line(&line) else { continue };
             match &event.name[..] {
                 "message" => {
-                    writeln!(out, "{}", event.data)?;
+                    out.write_all(&event.data)?;
+                    out.write_all(b"\n")?;
                     out.flush()?;
                 }
                 "reset" => {
-                    let _ = writeln!(io::stderr(), "chatroom: {room}: the log is another one: {}", event.data);
+                    let _ = writeln!(io::stderr(), "chatroom: {room}: the log is another one: {}", text(&event.data));
                 }
-                "error" => return Ok(Some(format!("{}: {room}: {}", self.url, event.data))),
+                "error" => return Ok(Some(format!("{}: {room}: {}", self.url, text(&event.data)))),
                 _ => {}
             }
             if !event.id.is_empty() {

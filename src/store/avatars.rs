@@ -16,16 +16,21 @@ pub fn members(room: &RoomDir) -> io::Result<Members> {
     for name in room.dotted_directories()? {
         let Ok(username) = UserName::parse(&name[1..]) else { continue };
         // Gone since it was listed, or no directory after all: not here.
-        let Ok(Some(avatar)) = room.open_directory(&name) else { continue };
-        members.push(Member { username, is_web: is_web(&avatar) });
+        members.extend(member(room, &username).ok().flatten());
     }
     Ok(Members::new(members))
 }
 
 /// The member called `user`, where it is here.
 pub fn member(room: &RoomDir, user: &UserName) -> io::Result<Option<Member>> {
-    let avatar = room.open_directory(&user.avatar_dir())?;
-    Ok(avatar.map(|avatar| Member { username: user.clone(), is_web: is_web(&avatar) }))
+    let is_web = match room.open_directory(&user.avatar_dir()) {
+        Ok(Some(avatar)) => is_web(&avatar),
+        Ok(None) => return Ok(None),
+        // The directory is the presence, also where somebody keeps its inside to themselves.
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => false,
+        Err(error) => return Err(error),
+    };
+    Ok(Some(Member { username: user.clone(), is_web }))
 }
 
 fn is_web(avatar: &File) -> bool {
@@ -34,16 +39,22 @@ fn is_web(avatar: &File) -> bool {
 
 /// Makes a web avatar. Says whether it is new; an avatar that is here stays as it is.
 pub fn join(room: &RoomDir, user: &UserName) -> io::Result<bool> {
-    if !room.make_directory(&user.avatar_dir())? {
+    if member(room, user)?.is_some() {
         touch(room, user)?;
         return Ok(false);
     }
-    if let Some(avatar) = room.open_directory(&user.avatar_dir())? {
-        attributes::set(&avatar, LAST_ACTIVITY, &epoch_seconds().to_string())?;
-        attributes::set(&avatar, IS_AVATAR, "1")?;
-        attributes::set(&avatar, WEB_AVATAR, "1")?;
-    }
-    Ok(true)
+    // Made under a name that is nobody's, so that nobody sees it without its attributes.
+    let unfinished = format!("{}.new-{:016x}", user.avatar_dir(), fastrand::u64(..));
+    room.make_directory(&unfinished)?;
+    let finish = || {
+        if let Some(avatar) = room.open_directory(&unfinished)? {
+            attributes::set(&avatar, LAST_ACTIVITY, &epoch_seconds().to_string())?;
+            attributes::set(&avatar, IS_AVATAR, "1")?;
+            attributes::set(&avatar, WEB_AVATAR, "1")?;
+        }
+        room.put_in_place(&unfinished, &user.avatar_dir())
+    };
+    finish().map(|()| true).inspect_err(|_| drop(room.remove_directory(&unfinished)))
 }
 
 /// Notes that a web avatar was heard of just now. Says whether there is one.

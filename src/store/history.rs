@@ -6,17 +6,17 @@ use std::ops::ControlFlow;
 
 use chrono::NaiveDateTime;
 
-use crate::limits::{PAGE_MAX_BYTES, SINCE_SLACK, STRETCH_MAX_BYTES};
+use crate::limits::{SINCE_SLACK, STRETCH_MAX_BYTES};
 use crate::room::line::{self, TIME_FORMAT};
 use crate::store::log::{Log, LogLine};
 
 /// Where the last `count` lines before `end` begin; `end` is 0 or just after a `\n`. Where they
-/// are longer than [`PAGE_MAX_BYTES`] it is fewer lines, but one at least.
-pub fn start_of_last(log: &Log, end: u64, count: usize) -> io::Result<u64> {
+/// are longer than `max_bytes` it is fewer lines, but one at least.
+pub fn start_of_last(log: &Log, end: u64, count: usize, max_bytes: u64) -> io::Result<u64> {
     if count == 0 {
         return Ok(end);
     }
-    let full = |start: u64, from: u64| start < end && end - from > PAGE_MAX_BYTES;
+    let full = |start: u64, from: u64| start < end && end - from > max_bytes;
     let (mut start, mut lines) = (end, 0);
     let mut block_end = end.saturating_sub(1);
     while block_end > 0 {
@@ -113,6 +113,7 @@ fn first_line(log: &Log, from: u64, to: u64, wanted: impl Fn(&[u8]) -> bool) -> 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::limits::PAGE_MAX_BYTES;
     use crate::room::name::RoomName;
     use crate::store::root::DataRoot;
 
@@ -136,7 +137,11 @@ mod tests {
         for end in [9000, 8999, 5000, 1, 0] {
             for count in [0, 1, 2, 200, 8999, 9000, 10_000] {
                 let expected = starts[end - count.min(end)];
-                assert_eq!(start_of_last(&log, starts[end], count).unwrap(), expected, "{count} before {end}");
+                assert_eq!(
+                    start_of_last(&log, starts[end], count, PAGE_MAX_BYTES).unwrap(),
+                    expected,
+                    "{count} before {end}"
+                );
             }
         }
     }
@@ -147,8 +152,8 @@ mod tests {
         let text = format!("a\n{long}\nb\nc\n");
         let log = log_of(&text);
         let end = text.len() as u64;
-        assert_eq!(start_of_last(&log, end, 200).unwrap(), end - 4);
-        assert_eq!(start_of_last(&log, end - 4, 200).unwrap(), 2);
+        assert_eq!(start_of_last(&log, end, 200, PAGE_MAX_BYTES).unwrap(), end - 4);
+        assert_eq!(start_of_last(&log, end - 4, 200, PAGE_MAX_BYTES).unwrap(), 2);
     }
 
     fn minutes(n: u32) -> NaiveDateTime {

@@ -200,21 +200,25 @@ impl Log {
                 *searched = end;
                 Ok(None)
             }
-            Ok(newline) => self.long_line(from, newline, window).map(Some),
+            Ok(newline) => self.long_line(from, newline, window),
         }
     }
 
-    fn long_line(&self, from: u64, newline: u64, window: usize) -> io::Result<Stretch> {
+    fn long_line(&self, from: u64, newline: u64, window: usize) -> io::Result<Option<Stretch>> {
         let len = newline - from;
         let shown = len.min(LINE_MAX_BYTES as u64) as usize;
         let mut bytes = self.read(from - window as u64, window + shown)?;
+        if bytes.len() < window + shown {
+            // Truncated since the newline was found.
+            return Ok(None);
+        }
         let mut cut = None;
         if len > LINE_MAX_BYTES as u64 {
             cut = Some((len, self.cursor(newline + 1)?));
             bytes.truncate(bytes.len() - cut_character(&bytes[window..]));
         }
         bytes.push(b'\n');
-        Ok(Stretch { identity: self.identity, bytes, window, from, to: newline + 1, cut })
+        Ok(Some(Stretch { identity: self.identity, bytes, window, from, to: newline + 1, cut }))
     }
 }
 
@@ -257,6 +261,15 @@ impl Stretch {
             Some((len, id)) => LogLine { bytes, id, cut: Some(len) },
             None => LogLine { bytes, id: self.cursor_after(end), cut: None },
         })
+    }
+
+    /// What is before its end: what the next stretch should have before its first line. `log` is the
+    /// one it was read from, which is asked where only a line's beginning was read.
+    pub fn end_window(&self, log: &Log) -> io::Result<Vec<u8>> {
+        match self.cut {
+            Some(_) => log.window(self.to),
+            None => Ok(self.bytes[self.bytes.len() - self.to.min(FINGERPRINT_WINDOW_BYTES) as usize..].to_vec()),
+        }
     }
 
     /// The position after its last line.

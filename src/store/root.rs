@@ -5,6 +5,7 @@ use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
+use nix::NixPath;
 use nix::dir::{Dir, Type};
 use nix::errno::Errno;
 use nix::fcntl::{self, OFlag};
@@ -88,16 +89,20 @@ impl DataRoot {
         match stat::mkdirat(self.directory()?, name.as_str(), NEW_ROOM) {
             Ok(()) => Ok(true),
             Err(Errno::EEXIST) if self.room(name)?.is_some() => Ok(false),
+            Err(Errno::EEXIST) => Err(io::ErrorKind::AlreadyExists.into()),
             Err(error) => Err(error.into()),
         }
     }
 
     /// Deletes a room and all that is in it. Says whether there was one.
     pub fn delete_room(&self, name: &RoomName) -> io::Result<bool> {
+        if self.room(name)?.is_none() {
+            return Ok(false);
+        }
         let root = self.directory()?;
         let trash = format!("{DELETED_PREFIX}{name}-{:016x}", fastrand::u64(..));
         match fcntl::renameat(&root, name.as_str(), &root, trash.as_str()) {
-            Ok(()) => remove_tree(root.as_fd(), &trash).map(|()| true),
+            Ok(()) => remove_tree(root.as_fd(), &*trash).map(|()| true),
             Err(Errno::ENOENT) => Ok(false),
             Err(error) => Err(error.into()),
         }
@@ -137,6 +142,11 @@ impl RoomDir {
     /// The directory within this one called `name`, or `None` where there is none.
     pub fn open_directory(&self, name: &str) -> io::Result<Option<File>> {
         Ok(open_directory(self.as_fd(), name)?.map(File::from))
+    }
+
+    /// Renames the directory `from` of this room to `to`, which must not be there.
+    pub fn put_in_place(&self, from: &str, to: &str) -> io::Result<()> {
+        Ok(fcntl::renameat(self, from, self, to)?)
     }
 
     /// Makes the directory `name`. Says whether it is new.
@@ -201,7 +211,7 @@ fn regular(file: File) -> io::Result<File> {
     Err(io::Error::new(io::ErrorKind::InvalidData, "it is not a regular file"))
 }
 
-fn list(parent: BorrowedFd<'_>, name: &str) -> nix::Result<Dir> {
+fn list(parent: BorrowedFd<'_>, name: &(impl NixPath + ?Sized)) -> nix::Result<Dir> {
     let flags = OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
     Dir::openat(parent, name, flags, Mode::empty())
 }
@@ -231,7 +241,7 @@ fn open_beneath(parent: BorrowedFd<'_>, name: &str, flags: OFlag, mode: Mode) ->
     fcntl::openat(parent, name, flags | OFlag::O_NOFOLLOW, mode)
 }
 
-fn remove_tree(parent: BorrowedFd<'_>, name: &str) -> io::Result<()> {
+fn remove_tree(parent: BorrowedFd<'_>, name: &(impl NixPath + ?Sized)) -> io::Result<()> {
     match unistd::unlinkat(parent, name, UnlinkatFlags::NoRemoveDir) {
         Ok(()) => return Ok(()),
         Err(Errno::EISDIR | Errno::EPERM) => {}
@@ -242,8 +252,8 @@ fn remove_tree(parent: BorrowedFd<'_>, name: &str) -> io::Result<()> {
     for entry in directory.iter() {
         names.push(entry?.file_name().to_owned());
     }
-    for inner in names.iter().filter_map(|inner| inner.to_str().ok()).filter(|inner| !matches!(*inner, "." | "..")) {
-        remove_tree(directory.as_fd(), inner)?;
+    for inner in names.iter().filter(|inner| !matches!(inner.to_bytes(), b"." | b"..")) {
+        remove_tree(directory.as_fd(), inner.as_c_str())?;
     }
     Ok(unistd::unlinkat(parent, name, UnlinkatFlags::RemoveDir)?)
 }

@@ -6,7 +6,6 @@ use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use crate::limits::FINGERPRINT_WINDOW_BYTES;
 use crate::room::name::RoomName;
 use crate::store::log::{Log, Stale, Stretch};
 use crate::store::root::{DataRoot, LOG_NAME};
@@ -71,10 +70,16 @@ impl Tail {
         };
         match named {
             Some((identity, len)) if identity == log.identity() => {
-                if len == self.end {
-                    return Ok(Look::Nothing);
+                if len < self.end {
+                    self.restart(root, Stale::Truncated)
+                } else if len > self.end {
+                    self.grow(root, &log)
+                } else if log.window(self.end)? == self.window {
+                    Ok(Look::Nothing)
+                } else {
+                    // `echo … > .log`, with a line as long as what was there.
+                    self.restart(root, Stale::Edited)
                 }
-                if len < self.end { self.restart(root, Stale::Truncated) } else { self.grow(root, &log) }
             }
             // Rotated away: what was written into it before that comes first.
             other => match self.grow(root, &log)? {
@@ -94,7 +99,8 @@ impl Tail {
         if stretch.window() != self.window {
             return self.restart(root, Stale::Edited);
         }
-        self.advance(log, stretch.range().end)?;
+        self.window = stretch.end_window(log)?;
+        (self.end, self.searched) = (stretch.range().end, 0);
         Ok(Look::Grew(stretch))
     }
 
@@ -109,18 +115,12 @@ impl Tail {
             None => None,
         };
         match self.log.clone() {
-            Some(log) => self.advance(&log, log.whole_before(log.size()?)?),
-            None => {
-                (self.end, self.window) = (0, Vec::new());
-                Ok(())
+            Some(log) => {
+                let end = log.whole_before(log.size()?)?;
+                (self.end, self.window, self.searched) = (end, log.window(end)?, 0);
             }
+            None => (self.end, self.window, self.searched) = (0, Vec::new(), 0),
         }
-    }
-
-    fn advance(&mut self, log: &Log, end: u64) -> io::Result<()> {
-        self.window = log.window(end)?;
-        debug_assert!(self.window.len() as u64 == end.min(FINGERPRINT_WINDOW_BYTES));
-        (self.end, self.searched) = (end, 0);
         Ok(())
     }
 }
@@ -218,6 +218,8 @@ mod tests {
         let mut bench = Bench::new("aaaa\nbbbb\n");
         fs::write(bench.path(), "b\n").unwrap();
         assert_eq!(bench.looks(), ["<truncated>"]);
+        fs::write(bench.path(), "B\n").unwrap();
+        assert_eq!(bench.looks(), ["<edited>"], "of the same length");
         fs::write(bench.path(), "c\nlonger than before\n").unwrap();
         assert_eq!(bench.looks(), ["<edited>"]);
         fs::remove_file(bench.path()).unwrap();

@@ -163,6 +163,9 @@ impl Watcher {
         if let Some(watcher) = &mut state.native {
             let _ = watcher.unwatch(&path);
         }
+        if let Some(watched) = state.places.get_mut(place) {
+            watched.native = None;
+        }
         let native = self.shared.watch_natively(&mut state, &path);
         let seen = self.shared.stamps(place);
         if let Some(watched) = state.places.get_mut(place) {
@@ -203,6 +206,12 @@ impl Shared {
         }
         // Both as of before: what happens meanwhile renews the watch at the next hint.
         let native = Native { drops: self.drops.load(Ordering::Acquire), inode: inode(path)? };
+        // inotify has one watch for a directory, by whatever name. A second name for one would take
+        // it from the first, so it is polled.
+        let is_link = fs::symlink_metadata(path).ok()?.is_symlink();
+        if is_link || state.places.values().any(|other| other.native.is_some_and(|n| n.inode == native.inode)) {
+            return None;
+        }
         state.native.as_mut()?.watch(path, RecursiveMode::NonRecursive).ok()?;
         Some(native)
     }

@@ -6,7 +6,7 @@ pub struct Event {
     /// Its type; `message` where it has none.
     pub name: String,
     /// Its data, several lines joined by LF.
-    pub data: String,
+    pub data: Vec<u8>,
     /// The last id that was seen up to it.
     pub id: String,
 }
@@ -15,27 +15,31 @@ pub struct Event {
 #[derive(Debug, Default)]
 pub struct Decoder {
     name: String,
-    data: Option<String>,
+    data: Option<Vec<u8>>,
     id: String,
 }
 
 impl Decoder {
     /// Takes in one line, without its end. The event that it completes, where it does.
-    pub fn line(&mut self, line: &str) -> Option<Event> {
+    pub fn line(&mut self, line: &[u8]) -> Option<Event> {
         if line.is_empty() {
             let name = std::mem::take(&mut self.name);
             let name = if name.is_empty() { "message".to_owned() } else { name };
             return self.data.take().map(|data| Event { name, data, id: self.id.clone() });
         }
-        let (field, value) = line.split_once(':').unwrap_or((line, ""));
-        let value = value.strip_prefix(' ').unwrap_or(value);
+        let (field, value) = match memchr::memchr(b':', line) {
+            Some(colon) => (&line[..colon], &line[colon + 1..]),
+            None => (line, &b""[..]),
+        };
+        let value = value.strip_prefix(b" ").unwrap_or(value);
+        let text = || String::from_utf8_lossy(value).into_owned();
         match field {
-            "event" => self.name = value.to_owned(),
-            "id" if !value.contains('\0') => self.id = value.to_owned(),
-            "data" => match &mut self.data {
+            b"event" => self.name = text(),
+            b"id" if !value.contains(&0) => self.id = text(),
+            b"data" => match &mut self.data {
                 Some(data) => {
-                    data.push('\n');
-                    data.push_str(value);
+                    data.push(b'\n');
+                    data.extend_from_slice(value);
                 }
                 None => self.data = Some(value.to_owned()),
             },
@@ -52,7 +56,7 @@ mod tests {
 
     fn decode(bytes: &[u8]) -> Vec<Event> {
         let mut decoder = Decoder::default();
-        std::str::from_utf8(bytes).unwrap().lines().filter_map(|line| decoder.line(line)).collect()
+        crate::wire::lines::each(bytes).filter_map(|(line, _)| decoder.line(line)).collect()
     }
 
     #[test]
@@ -67,6 +71,6 @@ mod tests {
     #[test]
     fn events_without_data_or_an_end_are_none() {
         assert_eq!(decode(b"event: x\n\ndata: half\n"), []);
-        assert_eq!(decode(b"data\n\n")[0].data, "");
+        assert_eq!(decode(b"data\n\n")[0].data, b"");
     }
 }
