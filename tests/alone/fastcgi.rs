@@ -18,7 +18,13 @@ fn open_stream(client: &mut Client, id: u16, keep: bool) -> String {
     let mut asked = params("GET", "/rooms/General", "format=raw");
     asked.push(STREAM);
     client.write(&fastcgi::request(id, keep, &asked, b""));
-    client.stdout_until("event: members\n")
+    let mut stdout = String::new();
+    while !stdout.contains("event: members\n") {
+        let record = client.record().expect("an answer");
+        assert_eq!((record.kind, record.id), (fastcgi::STDOUT, id), "{record:?}");
+        stdout += &String::from_utf8(record.content).unwrap();
+    }
+    stdout
 }
 
 #[test]
@@ -103,6 +109,9 @@ fn a_client_that_goes_is_noticed_at_once() {
         aborts.stdout_until("\r\n").starts_with("Status: 200")
     });
     aborts.send(&Record::new(fastcgi::ABORT_REQUEST, 1, b""));
+    // It is ended in order, and the connection goes on.
+    aborts.outcome(1);
+    assert!(aborts.exchange(true, &params("GET", "/healthz", ""), b"").stdout.ends_with(b"ok\n"));
     free("the place of a stream that was aborted");
 }
 
@@ -189,6 +198,11 @@ fn what_breaks_the_protocol_closes_that_connection_alone() {
     for cut in 0..whole.len() - 1 {
         Client::tcp(server.addr()).write(&whole[..cut]);
     }
+    // Nor is a message said of which only a part came.
+    let mut cut_short = params("POST", "/rooms/General", "");
+    cut_short.push(("CONTENT_LENGTH", "100"));
+    let answer = Client::tcp(server.addr()).exchange(false, &cut_short, b"never said").stdout;
+    assert!(answer.starts_with(b"Status: 400"), "{}", String::from_utf8_lossy(&answer));
     let line = rooms.line("General", "al", "all the same");
     good.stdout_until(&line);
     let mut client = Client::tcp(server.addr());

@@ -1,6 +1,6 @@
 //! The commands for shells, on files and on a server's address; and what they say when they can't.
 
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::process::{Command, Output, Stdio};
 
 use super::support::PATIENCE;
@@ -27,6 +27,18 @@ fn both(rooms: &Rooms, test: impl Fn(&dyn Fn(&[&str]) -> Command)) {
 fn said(output: &Output) -> (Option<i32>, String, String) {
     let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
     (output.status.code(), text(&output.stdout), text(&output.stderr))
+}
+
+struct Lines(BufReader<std::process::ChildStdout>);
+
+impl Lines {
+    fn next(&mut self) -> Option<std::io::Result<String>> {
+        self.0.by_ref().lines().next()
+    }
+
+    fn into_inner(self) -> BufReader<std::process::ChildStdout> {
+        self.0
+    }
 }
 
 #[test]
@@ -65,6 +77,8 @@ fn a_tail_shows_the_last_lines_as_they_are() {
         let last = command(&["tail", "-n", "2", "General"]).output().unwrap();
         assert_eq!(last.stdout.iter().filter(|b| **b == b'\n').count(), 2);
         assert!(rooms.log("General").ends_with(&last.stdout));
+        rooms.rewrite("Empty", &b"x".repeat(1023).into_iter().chain(*b"\n").collect::<Vec<_>>().repeat(10_000));
+        assert_eq!(command(&["tail", "-n", "9999", "Empty"]).output().unwrap().stdout.len(), 9999 * 1024);
         assert!(command(&["tail", "-n", "0", "General"]).output().unwrap().stdout.is_empty());
     });
 }
@@ -74,12 +88,18 @@ fn a_tail_follows_until_nobody_reads() {
     let rooms = Rooms::example();
     both(&rooms, |command| {
         let mut tail = command(&["tail", "-f", "-n", "1", "General"]).stdout(Stdio::piped()).spawn().unwrap();
-        let mut lines = BufReader::new(tail.stdout.take().unwrap()).lines();
-        let last = String::from_utf8(rooms.log("General")).unwrap().lines().last().unwrap().to_owned();
+        let mut lines = Lines(BufReader::new(tail.stdout.take().unwrap()));
+        let last = String::from_utf8_lossy(&rooms.log("General")).lines().last().unwrap().to_owned();
         assert_eq!(lines.next().unwrap().unwrap(), last);
         let line = rooms.line("General", "al", "and on");
         assert_eq!(lines.next().unwrap().unwrap(), line);
-        drop(lines);
+        rooms.append("General", b"caf\xe9\nafter it\n");
+        let mut out = lines.into_inner();
+        let mut bytes = Vec::new();
+        out.read_until(b'\n', &mut bytes).unwrap();
+        out.read_until(b'\n', &mut bytes).unwrap();
+        assert_eq!(bytes, b"caf\xe9\nafter it\n");
+        drop(out);
         wait_until("the tail ends", PATIENCE, || {
             rooms.line("General", "al", "to nobody");
             tail.try_wait().unwrap().is_some()

@@ -332,3 +332,97 @@ fn padding_follows_every_write_where_it_is_wanted_and_nowhere_else() {
     // The comment may still be on its way when its event is there, so the first one counts.
     assert!(padding(&mut streams[0]) > 8192);
 }
+
+#[test]
+fn a_room_of_two_names_is_told_under_both() {
+    let rooms = Rooms::empty();
+    rooms.create("R");
+    std::os::unix::fs::symlink("R", rooms.room("Alias")).unwrap();
+    let server = Server::serve(rooms.root(), &[]);
+    let (mut one, mut other) = (open(&server, "/rooms/R"), open(&server, "/rooms/Alias"));
+    one.next();
+    other.next();
+    rooms.line("R", "al", "to both");
+    assert_eq!(
+        (text(&one.next_named("message")), text(&other.next_named("message"))),
+        ("to both".into(), "to both".into())
+    );
+    drop(other);
+    rooms.line("R", "al", "to one");
+    assert_eq!(text(&one.next_named("message")), "to one");
+}
+
+#[test]
+fn a_busy_room_keeps_no_other_waiting() {
+    let rooms = Rooms::empty();
+    rooms.create("Busy").create("Quiet");
+    let server = Server::serve(rooms.root(), &["--ping", "0.5"]);
+    let mut busy = open(&server, "/rooms/Busy");
+    let mut quiet = open(&server, "/rooms/Quiet");
+    busy.next();
+    quiet.next();
+    let done = std::sync::atomic::AtomicBool::new(false);
+    std::thread::scope(|threads| {
+        threads.spawn(|| {
+            let mut log = rooms.open("Busy");
+            while !done.load(std::sync::atomic::Ordering::Relaxed) {
+                log.write_all(&b"more and more of it\n".repeat(1000)).unwrap();
+            }
+        });
+        busy.next_named("message");
+        for n in 0..20 {
+            rooms.line("Quiet", "al", &n.to_string());
+            assert_eq!(text(&quiet.next_named("message")), n.to_string());
+        }
+        rooms.avatar("Busy", "walker");
+        rooms.avatar("Quiet", "walker");
+        assert_eq!(names(&quiet.next_named("members")), "walker");
+        assert_eq!(names(&open(&server, "/rooms/Busy").next()), "walker");
+        done.store(true, std::sync::atomic::Ordering::Relaxed);
+    });
+}
+
+#[test]
+fn a_log_that_is_cut_off_while_it_is_read_stops_nothing() {
+    let rooms = Rooms::empty();
+    rooms.create("Torn").create("R");
+    let server = Server::serve(rooms.root(), &[]);
+    let mut torn = open(&server, "/rooms/Torn");
+    let mut stream = open(&server, "/rooms/R");
+    torn.next();
+    stream.next();
+    let long = [&b"x".repeat(900_000)[..], b"\n"].concat();
+    for round in 0..100 {
+        rooms.append("Torn", &b"short\n".repeat(200)).append("Torn", &long);
+        rooms.rewrite("Torn", b"");
+        rooms.line("R", "al", &round.to_string());
+        assert_eq!(text(&stream.next()), round.to_string());
+    }
+    rooms.append("Torn", b"the last\n");
+    torn.until(|event| event.event == "message" && text(event) == "the last");
+}
+
+#[test]
+fn a_file_among_the_rooms_is_no_room_to_delete() {
+    let rooms = Rooms::empty();
+    let server = Server::serve(rooms.root(), &[]);
+    let outside = tempfile::tempdir().unwrap();
+    fs::write(outside.path().join("kept"), "kept").unwrap();
+    fs::write(rooms.room("notes"), "precious").unwrap();
+    std::os::unix::fs::symlink(outside.path(), rooms.room("Link")).unwrap();
+    let ask = |method: &str, path: &str| server.site().request(method, path, &[], b"").status;
+    for path in ["/rooms/notes", "/rooms/Link"] {
+        assert_eq!((ask("GET", path), ask("DELETE", path), ask("PUT", path)), (404, 404, 409), "{path}");
+    }
+    assert_eq!(fs::read_to_string(rooms.room("notes")).unwrap(), "precious");
+    assert!(outside.path().join("kept").exists());
+    // A room is deleted with all that is in it, whatever its name.
+    rooms.create("R").avatar("R", "al");
+    use std::os::unix::ffi::OsStrExt;
+    fs::write(rooms.room("R").join(std::ffi::OsStr::from_bytes(b"\xff")), "").unwrap();
+    std::os::unix::fs::symlink(outside.path(), rooms.room("R").join("out")).unwrap();
+    assert_eq!(ask("DELETE", "/rooms/R"), 204);
+    let left: Vec<_> = fs::read_dir(rooms.root()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    assert_eq!(left.len(), 2, "{left:?}");
+    assert!(outside.path().join("kept").exists());
+}
