@@ -65,21 +65,21 @@ fn a_process_is_gone_at_the_first_ping_after_its_client() {
         let (nginx, fcgiwrap) = site(&rooms, &[padded]);
         let mut stream = Stream::open(&nginx.site(), "/rooms/General", EVENTS);
         assert_eq!(stream.next().event, "members");
-        let programs = || programs_of(fcgiwrap.pid());
+        let programs = || programs_of(fcgiwrap.pid()).len();
         assert_eq!(programs(), 1);
         drop(stream);
         wait_until("the CGI process of a client that went is gone", PATIENCE, || programs() == 0);
     }
 }
 
-/// How many processes of ours run in the process group of this fcgiwrap.
-fn programs_of(group: u32) -> usize {
-    let ours = |pid: &str| {
+/// The processes of ours that run in the process group of this fcgiwrap.
+pub(super) fn programs_of(group: u32) -> Vec<i32> {
+    let ours = |pid: &i32| {
         let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
         let Some((name, rest)) = stat.rsplit_once(") ") else { return false };
         let fields: Vec<&str> = rest.split(' ').collect();
         name.ends_with("(chatroom") && fields[0] != "Z" && fields[2] == group.to_string()
     };
-    let pids = fs::read_dir("/proc").unwrap().filter_map(|entry| entry.ok()?.file_name().into_string().ok());
-    pids.filter(|pid| ours(pid)).count()
+    let pids = fs::read_dir("/proc").unwrap().filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok());
+    pids.filter(ours).collect()
 }
