@@ -24,9 +24,11 @@ fn alone() -> MutexGuard<'static, ()> {
 /// What stands behind the page: where it is, and how it is killed and started again.
 struct Behind<'a> {
     site: Site,
-    /// Kills what serves, does what it is given, and starts it again.
-    restart: Box<dyn FnMut(&dyn Fn()) + 'a>,
+    restart: Box<Restart<'a>>,
 }
+
+/// Kills what serves, does what it is given, and starts it again.
+type Restart<'a> = dyn FnMut(&dyn Fn()) + 'a;
 
 /// A script that lists the texts of the messages on the page.
 const TEXTS: &str = "[...document.querySelectorAll('.message')].map(m => m.querySelector('.text').textContent)";
