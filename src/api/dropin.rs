@@ -104,7 +104,7 @@ fn send_message(site: &Site<'_>, request: &Request) -> Result<(), String> {
         return Err("A page of another site may not send messages".into());
     }
     let too_long = || format!("Message too long: at most {MESSAGE_MAX_BYTES} bytes");
-    let body = request.body.as_deref().map_err(|bad| match bad {
+    let body = request.body().map_err(|bad| match bad {
         BadBody::TooLong => too_long(),
         BadBody::CutShort => "Failed to send message".to_owned(),
     })?;

@@ -6,7 +6,6 @@ use bytes::Bytes;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderName, HeaderValue, X_CONTENT_TYPE_OPTIONS};
 use http::{HeaderMap, Method, StatusCode};
 
-use crate::api::problem::Problem;
 use crate::limits::STRETCH_MAX_BYTES;
 use crate::live::stream::Stream;
 use crate::store::log::Log;
@@ -42,14 +41,8 @@ pub enum BadBody {
 
 impl Request {
     /// The body, where it came whole.
-    pub fn body(&self) -> Result<&[u8], Problem> {
-        match &self.body {
-            Ok(body) => Ok(body),
-            Err(BadBody::TooLong) => Err(Problem::too_long()),
-            Err(BadBody::CutShort) => {
-                Err(Problem::bad_request("the body ended before its length: nothing was written"))
-            }
-        }
+    pub fn body(&self) -> Result<&[u8], BadBody> {
+        self.body.as_deref().map_err(|bad| *bad)
     }
 
     /// The query's fields.

@@ -7,7 +7,7 @@ use http::StatusCode;
 use http::header::{ALLOW, HeaderName, HeaderValue, RETRY_AFTER};
 use serde_json::json;
 
-use crate::api::exchange::Response;
+use crate::api::exchange::{BadBody, Response};
 use crate::limits;
 use crate::room::cursor::CursorError;
 use crate::room::name::{NameError, RoomName, UserName};
@@ -101,6 +101,15 @@ impl Problem {
         match self.header {
             Some(header) => response.with(header.0, header.1),
             None => response,
+        }
+    }
+}
+
+impl From<BadBody> for Problem {
+    fn from(bad: BadBody) -> Problem {
+        match bad {
+            BadBody::TooLong => Problem::too_long(),
+            BadBody::CutShort => Problem::bad_request("the body ended before its length did; nothing was written"),
         }
     }
 }

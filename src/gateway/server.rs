@@ -61,9 +61,9 @@ pub fn run(bound: &Bound, protocol: Protocol, config: &Config, workers: usize) -
         let mut others = Vec::new();
         for worker in 1..workers {
             let (registry, stopped) = (registry.clone(), stopped.clone());
-            let spawned = thread::Builder::new()
-                .name(format!("worker-{worker}"))
-                .spawn_scoped(threads, move || work(bound, protocol, config, registry, worker, stopped));
+            let spawned = thread::Builder::new().name(format!("worker-{worker}")).spawn_scoped(threads, move || {
+                on_runtime(bound, protocol, config, registry, worker, stopped, std::future::pending())
+            });
             others.push(spawned?);
         }
         let signals = async move {
@@ -77,17 +77,6 @@ pub fn run(bound: &Bound, protocol: Protocol, config: &Config, workers: usize) -
         }
         done
     })
-}
-
-fn work(
-    bound: &Bound,
-    protocol: Protocol,
-    config: &Config,
-    registry: Arc<Registry>,
-    worker: usize,
-    stopped: watch::Receiver<bool>,
-) -> io::Result<()> {
-    on_runtime(bound, protocol, config, registry, worker, stopped, std::future::pending())
 }
 
 fn on_runtime(

@@ -2,6 +2,7 @@
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
+use std::os::fd::AsRawFd;
 use std::os::unix::fs::PermissionsExt;
 
 use nix::sys::signal::Signal;
@@ -10,7 +11,7 @@ use super::support::PATIENCE;
 use super::support::fastcgi::{Client, params};
 use super::support::http::Connection;
 use super::support::rooms::Rooms;
-use super::support::server::{Server, chatroom};
+use super::support::server::{Server, binary, chatroom};
 use super::support::sse::Stream;
 
 const EVENTS: &[(&str, &str)] = &[("Accept", "text/event-stream")];
@@ -111,6 +112,20 @@ fn a_unix_socket_is_made_with_its_permissions_replaced_when_dead_and_removed() {
     assert!(answer.stdout.ends_with(b"ok\n"));
     assert!(server.stop().success());
     assert!(!path.exists());
+}
+
+#[test]
+fn a_socket_may_be_passed_as_systemd_does() {
+    let rooms = Rooms::example();
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let kept = listener.as_raw_fd();
+    nix::fcntl::fcntl(&listener, nix::fcntl::FcntlArg::F_SETFD(nix::fcntl::FdFlag::empty())).unwrap();
+    let mut shell = super::support::process::tool("bash");
+    let script = format!("exec 3<&{kept}; LISTEN_PID=$$ LISTEN_FDS=1 exec \"$0\" fastcgi \"$1\"");
+    let server = Server::start(shell.args(["-c", &script]).args([binary(), rooms.root()]));
+    assert_eq!(server.addr(), listener.local_addr().unwrap());
+    let answer = Client::tcp(server.addr()).exchange(false, &params("GET", "/healthz", ""), b"");
+    assert!(answer.stdout.ends_with(b"ok\n"));
 }
 
 #[test]

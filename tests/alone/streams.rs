@@ -176,11 +176,16 @@ watched_and_polled! {
         let reset = stream.until(|event| event.event == "message" && text(event) == "lines");
         assert!(reset.iter().any(|event| event.data == r#"{"reason":"replaced"}"#), "{reset:?}");
 
+        // Longer than what was there, so that only the bytes tell.
+        rooms.replace("R", format!("{}\nlines\n", "edited ".repeat(50)).as_bytes());
+        stream.until(|event| event.event == "message" && text(event) == "lines");
+
         // A position of before is noticed however it comes, and the stream goes on with what is there.
         let mut stale = Stream::resume(&server.site(), "/rooms/R", &members.last_event_id);
         let events = stale.until(|event| event.event == "message" && text(event) == "lines");
         let shown: Vec<&str> = events.iter().map(|event| event.event.as_str()).collect();
         assert_eq!(shown, ["members", "reset", "message", "message"]);
+        assert_eq!(events[1].data, r#"{"reason":"edited"}"#);
         assert!(events[0].id.is_none(), "a lost place is not told before it is told to be lost");
         rooms.line("R", "al", "and on");
         assert_eq!(text(&stale.next()), "and on");
