@@ -129,7 +129,7 @@ impl Hub {
         if self.stopping.get() {
             open.subscriber.borrow_mut().finish(End::Stopping);
         }
-        open.subscriber.borrow_mut().flush(&view);
+        open.subscriber.borrow_mut().flush(&view, Instant::now(), &mut Vec::new());
         Ok(Some(open))
     }
 
@@ -176,13 +176,13 @@ impl Hub {
 
     fn fan_out(&self, key: &Key) {
         if let Some(local) = self.rooms.borrow().get(key) {
-            let view = local.feed.view();
+            let (view, now, mut pieces) = (local.feed.view(), Instant::now(), Vec::new());
             for reader in &local.readers {
                 let mut reader = reader.borrow_mut();
                 if !Arc::ptr_eq(reader.feed(), &local.feed) {
                     reader.wake();
                 } else if !reader.is_stuck() {
-                    reader.flush(&view);
+                    reader.flush(&view, now, &mut pieces);
                 }
             }
         }

@@ -90,9 +90,8 @@ impl Subscriber {
         self.stuck_since.is_some()
     }
 
-    /// Writes what is ready, as far as the socket takes it.
-    pub fn flush(&mut self, view: &View) {
-        let now = Instant::now();
+    /// Writes what is ready, as far as the socket takes it. `pieces` is room to work in.
+    pub fn flush(&mut self, view: &View, now: Instant, pieces: &mut Vec<Bytes>) {
         let mut written = 0;
         while self.failed.is_none() {
             if !self.unsent.is_empty() {
@@ -112,8 +111,8 @@ impl Subscriber {
                 // The rest when it is this reader's turn again.
                 return self.wake();
             }
-            let mut pieces = Vec::new();
-            if let Err(error) = self.reader.gather(view, now, &mut pieces) {
+            pieces.clear();
+            if let Err(error) = self.reader.gather(view, now, pieces) {
                 warn!(%error, "a stream ends: its log can't be read");
                 return self.fail(Outcome::Unreadable);
             }
@@ -126,8 +125,9 @@ impl Subscriber {
     }
 
     /// Writes `pieces`, and keeps what the socket does not take.
-    fn write(&mut self, mut pieces: Vec<Bytes>, now: Instant) {
-        match self.socket.try_write(&pieces) {
+    fn write(&mut self, pieces: &mut Vec<Bytes>, now: Instant) {
+        match self.socket.try_write(pieces) {
+            Ok(len) if len == pieces.iter().map(Bytes::len).sum::<usize>() => pieces.clear(),
             Ok(mut len) => {
                 pieces.retain_mut(|piece| {
                     let sent = len.min(piece.len());
@@ -144,11 +144,9 @@ impl Subscriber {
         }
     }
 
-    fn keep(&mut self, pieces: Vec<Bytes>) {
-        self.unsent = match <[Bytes; 1]>::try_from(pieces) {
-            Ok([piece]) => piece,
-            Err(pieces) => pieces.concat().into(),
-        };
+    fn keep(&mut self, pieces: &mut Vec<Bytes>) {
+        self.unsent = if pieces.len() == 1 { pieces.remove(0) } else { pieces.concat().into() };
+        pieces.clear();
     }
 
     fn could_not_write(&mut self, error: &io::Error, now: Instant) {
@@ -170,7 +168,7 @@ impl Subscriber {
         if self.unsent.is_empty() && now >= self.reader.deadline() {
             let mut pieces = Vec::new();
             self.reader.tick(now, &mut pieces);
-            self.write_own(pieces, now);
+            self.write_own(&mut pieces, now);
         }
     }
 
@@ -182,10 +180,10 @@ impl Subscriber {
             pieces.push(std::mem::take(&mut self.unsent));
         }
         self.reader.finish(end, now, &mut pieces);
-        self.write_own(pieces, now);
+        self.write_own(&mut pieces, now);
     }
 
-    fn write_own(&mut self, pieces: Vec<Bytes>, now: Instant) {
+    fn write_own(&mut self, pieces: &mut Vec<Bytes>, now: Instant) {
         if !pieces.is_empty() {
             self.write(pieces, now);
         }
@@ -222,12 +220,12 @@ impl Subscriber {
                             return Poll::Ready(Outcome::Stuck);
                         }
                         let unsent = std::mem::take(&mut self.unsent);
-                        self.keep(vec![unsent, reply]);
+                        self.keep(&mut vec![unsent, reply]);
                     }
                     Input::End => {
                         let mut pieces = vec![std::mem::take(&mut self.unsent)];
                         self.reader.abandon(Instant::now(), &mut pieces);
-                        self.keep(pieces);
+                        self.keep(&mut pieces);
                     }
                     Input::Stop => return Poll::Ready(Outcome::Gone),
                 },
@@ -247,7 +245,7 @@ impl Subscriber {
             }
             let before = self.unsent.len();
             let view = self.feed.view();
-            self.flush(&view);
+            self.flush(&view, Instant::now(), &mut Vec::new());
             if self.unsent.is_empty() && before == 0 {
                 return Poll::Pending;
             }
