@@ -1,8 +1,10 @@
 //! A data root of a test's own, changed as shells change it.
 
+use super::process::tool;
 use std::fs::{self, File, OpenOptions};
 use std::io::Write;
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 use tempfile::TempDir;
 
 /// A temporary directory of rooms.
@@ -11,10 +13,10 @@ pub struct Rooms {
 }
 
 impl Rooms {
-    /// A copy of `chatrooms-example`.
+    /// A copy of `chatrooms-example`, as it was committed.
     pub fn example() -> Rooms {
         let rooms = Rooms::empty();
-        copy(&Path::new(env!("CARGO_MANIFEST_DIR")).join("chatrooms-example"), rooms.root());
+        copy(example(), rooms.root());
         rooms
     }
 
@@ -138,6 +140,25 @@ impl Rooms {
     fn make_dir(&self, path: &Path) {
         fs::create_dir(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
     }
+}
+
+/// The example without what was said in it since: whoever tries it out writes into its logs. Git has it, as of what is
+/// staged; without git, it is taken as it is.
+fn example() -> &'static Path {
+    static PRISTINE: OnceLock<PathBuf> = OnceLock::new();
+    PRISTINE.get_or_init(|| {
+        let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+        if !here.join(".git").exists() {
+            return here.join("chatrooms-example");
+        }
+        let dir = Path::new(env!("CARGO_TARGET_TMPDIR")).join("example");
+        let _ = fs::remove_dir_all(&dir);
+        let script = "git -c safe.directory='*' ls-files -z chatrooms-example \
+                      | git -c safe.directory='*' checkout-index -z -f --stdin --prefix=\"$0/\"";
+        let status = tool("sh").args(["-c", script]).arg(&dir).current_dir(here).status();
+        assert!(status.expect("a shell").success(), "git has no chatrooms-example");
+        dir.join("chatrooms-example")
+    })
 }
 
 fn copy(from: &Path, to: &Path) {
