@@ -78,10 +78,10 @@ pub enum Command {
         #[arg(value_parser = RoomName::parse)]
         room: RoomName,
         /// How many lines
-        #[arg(short = 'n', long, value_name = "N", default_value_t = 10)]
+        #[arg(short = 'n', long, value_name = "N", env = "CHATROOM_LINES", default_value_t = 10)]
         lines: usize,
         /// And then each line as it comes
-        #[arg(short, long)]
+        #[arg(short, long, env = "CHATROOM_FOLLOW")]
         follow: bool,
         /// Where the room is
         #[command(flatten)]

@@ -20,3 +20,22 @@ fn the_table_over_http() {
         ],
     );
 }
+
+#[test]
+fn a_page_runs_nothing_but_its_own_scripts() {
+    let rooms = Rooms::example();
+    let server = Server::serve(rooms.root(), &[]);
+    let page = server.site().get_as("/rooms/General", "text/html");
+    let policy = page.header("content-security-policy").expect("a policy");
+    assert!(policy.starts_with("default-src 'none';") && !policy.contains("unsafe"), "{policy}");
+    assert_eq!(page.header("x-content-type-options"), Some("nosniff"));
+    let html = page.text();
+    assert!(!html.contains("style=") && !html.contains(" on") && !html.contains("<script>"), "{html}");
+    // What the page loads is there, and is asked after only once it has changed.
+    for name in html.split("../assets/").skip(1).map(|rest| rest.split('"').next().unwrap()) {
+        let asset = server.site().get(&format!("/assets/{name}"));
+        let tag = asset.header("etag").expect("a tag");
+        let again = server.site().request("GET", &format!("/assets/{name}"), &[("If-None-Match", tag)], b"");
+        assert_eq!((asset.status, again.status, again.body.len()), (200, 304, 0), "{name}");
+    }
+}

@@ -67,6 +67,11 @@ fn scenario(rooms: &Rooms, mut behind: Behind<'_>) {
         browser.wait_for("!!document.querySelector('#members [data-user=\"alice\"]') && !!document.querySelector('#members [data-user=\"bob\"]')");
     }
 
+    // A name is kept.
+    alice.reload();
+    alice.wait_for("document.body.dataset.connection === 'open' && document.querySelector('#name').value === 'alice'");
+    shows_the_log(&alice, rooms);
+
     // Two people talk.
     say(&alice, "hello bob");
     bob.wait_for_text("#messages .message:last-of-type .text", "hello bob");
