@@ -41,7 +41,7 @@ pub async fn serve(server: &Rc<Server>, socket: Socket) {
             Ok(Next::Request) => session.answered(),
             Ok(Next::Close) => return,
             Ok(Next::Stream(open, keep_conn)) => {
-                let outcome = server.hub.serve(*open, |bytes| meanwhile(&mut session, bytes)).await;
+                let outcome = open.serve(|bytes| meanwhile(&mut session, bytes)).await;
                 if outcome != Outcome::Complete || !keep_conn {
                     return;
                 }

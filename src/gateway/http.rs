@@ -48,7 +48,7 @@ pub async fn serve(server: &Rc<Server>, socket: Socket) {
         Ok(None) => return,
         Err(error) => return debug!(%error, "an HTTP connection ends"),
     };
-    server.hub.serve(open, |_| Input::Ignore).await;
+    open.serve(|_| Input::Ignore).await;
 }
 
 /// A stream that was asked for, taken from hyper before it is answered.

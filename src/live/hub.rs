@@ -133,11 +133,6 @@ impl Hub {
         Ok(Some(open))
     }
 
-    /// Serves a stream to its end. `input` is shown what the peer sends meanwhile.
-    pub async fn serve(&self, open: Open, mut input: impl FnMut(&[u8]) -> Input) -> Outcome {
-        poll_fn(|cx| open.subscriber.borrow_mut().poll(cx, &mut input)).await
-    }
-
     /// Tells all readers that the server stops.
     pub fn stop(&self) {
         self.stopping.set(true);
@@ -255,6 +250,12 @@ pub struct Open {
 }
 
 impl Open {
+    /// Serves the stream to its end. `input` is shown what the peer sends meanwhile.
+    pub fn serve(self, mut input: impl FnMut(&[u8]) -> Input) -> impl Future<Output = Outcome> {
+        // No `async fn`: that would keep its arguments twice, for each idle stream.
+        poll_fn(move |cx| self.subscriber.borrow_mut().poll(cx, &mut input))
+    }
+
     fn take(hub: &Rc<Hub>, stream: &Stream, subscriber: Rc<RefCell<Subscriber>>) -> Open {
         let key = (stream.root.clone(), stream.topic.clone());
         let user = match (&stream.topic, &stream.user) {
