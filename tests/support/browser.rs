@@ -126,26 +126,30 @@ impl Browser {
 
     /// Errors and warnings of the console since the last call: exceptions, refused scripts and styles, failed requests.
     pub fn console(&self) -> Vec<String> {
-        let path = format!("/session/{}/se/log", self.session);
-        let reply = Site::new(self.driver.addr, "").post(
-            &path,
-            "application/json",
-            json!({"type": "browser"}).to_string().as_bytes(),
-        );
-        let entries = &reply.json()["value"];
-        let entries = entries.as_array().unwrap_or_else(|| panic!("no log: {reply:?}"));
+        let entries = self.chromium("se/log", &json!({"type": "browser"}));
+        let entries = entries.as_array().unwrap_or_else(|| panic!("no log: {entries}"));
         entries.iter().map(|entry| format!("{}: {}", entry["level"], entry["message"])).collect()
     }
 
-    /// Writes what the window shows as a PNG.
+    /// Writes what the page shows as a PNG.
     pub fn screenshot(&self, file: &Path) {
         let png = self.run("take a screenshot", self.client.screenshot());
         std::fs::write(file, png).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
     }
 
-    /// Makes the window this large.
+    /// Gives the page this much room. A window has a least width, and a frame that counts; a page has neither.
     pub fn resize(&self, width: u32, height: u32) {
-        self.run("resize", self.client.set_window_size(width, height));
+        let size = json!({"width": width, "height": height, "deviceScaleFactor": 1, "mobile": false});
+        let command = json!({"cmd": "Emulation.setDeviceMetricsOverride", "params": size});
+        self.chromium("goog/cdp/execute", &command);
+    }
+
+    /// What chromedriver does beyond the standard.
+    fn chromium(&self, what: &str, body: &Value) -> Value {
+        let path = format!("/session/{}/{what}", self.session);
+        let reply = Site::new(self.driver.addr, "").post(&path, "application/json", body.to_string().as_bytes());
+        assert_eq!(reply.status, 200, "{what}: {reply:?}");
+        reply.json()["value"].take()
     }
 
     fn find(&self, css: &str) -> Element {
@@ -209,6 +213,7 @@ fn capabilities(profile: &Path) -> Value {
             "--disable-component-update",
             "--disable-sync",
             "--no-first-run",
+            "--force-prefers-reduced-motion", // What is shown is there at once.
             "--window-size=1200,800",
             format!("--user-data-dir={}", profile.display()),
         ]},

@@ -32,11 +32,12 @@ export function paintMembers(list, members, self) {
 
 const painted = new WeakMap();
 
-/** A list that would look the same is left alone: a repaint costs the keyboard its place. */
+/** A list that would look the same is left alone: a repaint costs the keyboard its place, and a pointer its click. */
 function unchanged(list, ...inputs) {
   const before = painted.get(list);
-  painted.set(list, inputs);
-  return before !== undefined && inputs.every((input, at) => input === before[at]);
+  const now = JSON.stringify(inputs);
+  painted.set(list, now);
+  return now === before;
 }
 
 function item(...content) {
