@@ -14,7 +14,8 @@ use crate::live::encoding::{Encoding, Framing};
 use crate::live::feed::View;
 use crate::live::stream::{Start, Stream};
 use crate::live::subscription::{Beat, Step, Subscription};
-use crate::store::history;
+use crate::store::history::start_of_last;
+use crate::store::since::since;
 use crate::wire::{fastcgi, sse};
 
 /// The web server's number for a request that stands for all: what shared records are made for.
@@ -55,16 +56,18 @@ impl Reader {
     /// The reader that `stream` asks for, of the feed whose view this is, carried in `framing`; in
     /// FastCGI as the answer to `request`.
     pub fn open(stream: &mut Stream, view: &View, framing: Framing, request: u16, now: Instant) -> io::Result<Reader> {
+        let last_lines = |log| start_of_last(log, view.tip.end, RESET_LINES, PAGE_MAX_BYTES);
         let start = match (&view.log, stream.start) {
             (_, Start::Now) => Ok(view.tip.end),
             (None, Start::After(cursor)) if cursor.offset() > 0 => Err(("removed", 0)),
             (None, _) => Ok(0),
-            (Some(log), Start::Since(time)) => Ok(history::since(log, time)?),
+            (Some(log), Start::Since(time)) => match since(log, time)? {
+                Some(offset) => Ok(offset),
+                None => Err(("untimed", last_lines(log)?)),
+            },
             (Some(log), Start::After(cursor)) => match log.resolve(&cursor)? {
                 Ok(offset) => Ok(offset),
-                Err(stale) => {
-                    Err((stale.reason(), history::start_of_last(log, view.tip.end, RESET_LINES, PAGE_MAX_BYTES)?))
-                }
+                Err(stale) => Err((stale.reason(), last_lines(log)?)),
             },
         };
         let pace = stream.pace;

@@ -79,6 +79,14 @@ impl Log {
         Ok(Log { file, identity })
     }
 
+    /// A log of this text, for tests.
+    #[cfg(test)]
+    pub fn with(text: &str) -> Log {
+        let mut file = tempfile::tempfile().expect("a temporary file");
+        io::Write::write_all(&mut file, text.as_bytes()).expect("room for it");
+        Log::of(file).expect("a file")
+    }
+
     /// What the file system calls it.
     pub fn identity(&self) -> u64 {
         self.identity
@@ -155,7 +163,8 @@ impl Log {
         Ok(None)
     }
 
-    fn newline_after(&self, from: u64) -> io::Result<Result<u64, u64>> {
+    /// The first `\n` at or after `from`; where there is none, the end.
+    pub fn newline_after(&self, from: u64) -> io::Result<Result<u64, u64>> {
         let mut at = from;
         loop {
             let block = self.read(at, STRETCH_MAX_BYTES)?;
