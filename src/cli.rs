@@ -8,6 +8,7 @@ use clap::{Args, Parser, Subcommand};
 use crate::config::{self, Config, DEFAULT_ROOT, Padding};
 use crate::gateway::listen::Address;
 use crate::limits;
+use crate::live::admission::Bounds;
 use crate::room::name::{RoomName, UserName};
 use crate::store::watch::WatchMode;
 
@@ -93,6 +94,12 @@ pub enum Command {
         #[command(flatten)]
         place: PlaceOptions,
     },
+    /// Show how a server is doing, from its /metrics
+    Status {
+        /// The server's address
+        #[arg(long, value_name = "URL", env = "CHATROOM_URL", default_value = "http://127.0.0.1:8080/")]
+        url: String,
+    },
     /// List who is in a room; people on a web page have a `@` before their name
     Who {
         /// The room
@@ -132,6 +139,12 @@ pub struct ServerOptions {
     /// How many streams are served at a time
     #[arg(long, value_name = "N", env = "CHATROOM_MAX_STREAMS", default_value_t = limits::STREAMS_DEFAULT)]
     max_streams: usize,
+    /// How many of them in one room [default: as many as in all]
+    #[arg(long, value_name = "N", env = "CHATROOM_MAX_ROOM_STREAMS")]
+    max_room_streams: Option<usize>,
+    /// How many of them for one client address (of IPv6, its /64) [default: as many as in all]
+    #[arg(long, value_name = "N", env = "CHATROOM_MAX_CLIENT_STREAMS")]
+    max_client_streams: Option<usize>,
     /// How many threads serve
     #[arg(long, value_name = "N", env = "CHATROOM_WORKERS", default_value_t = 1,
           value_parser = clap::value_parser!(u8).range(1..))]
@@ -164,7 +177,7 @@ impl ServerOptions {
             lifetime: self.lifetime,
             padding: self.padding,
             watch: self.watch,
-            max_streams: self.max_streams,
+            bounds: Bounds { all: self.max_streams, room: self.max_room_streams, client: self.max_client_streams },
             grace: self.grace,
         }
     }

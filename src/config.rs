@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::limits;
+use crate::live::admission::Bounds;
 use crate::live::stream::Pace;
 use crate::store::watch::WatchMode;
 
@@ -26,7 +27,7 @@ pub struct Config {
     /// How changes are noticed.
     pub watch: WatchMode,
     /// How many streams at most.
-    pub max_streams: usize,
+    pub bounds: Bounds,
     /// How long after its last stream a web avatar leaves.
     pub grace: Duration,
 }
@@ -60,7 +61,7 @@ impl Default for Config {
             lifetime: limits::LIFETIME_DEFAULT,
             padding: Padding::Auto,
             watch: WatchMode::Auto,
-            max_streams: limits::STREAMS_DEFAULT,
+            bounds: Bounds::default(),
             grace: limits::GRACE_DEFAULT,
         }
     }

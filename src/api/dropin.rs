@@ -122,7 +122,7 @@ fn send_message(site: &Site<'_>, request: &Request) -> Result<(), String> {
     };
     let user = identity::speaker(request, Some(user.as_str())).map_err(|_| "Invalid username.")?;
     let (_, room) = find_room(site, name)?;
-    room::write(&room, &user, text).map(drop).map_err(|problem| match problem.status() {
+    room::write(site, &room, &user, text).map(drop).map_err(|problem| match problem.status() {
         StatusCode::PAYLOAD_TOO_LARGE => too_long(),
         StatusCode::BAD_REQUEST => "Room and message required".into(),
         _ => "Failed to send message".into(),
@@ -151,9 +151,8 @@ fn plan(site: &Site<'_>, request: &Request) -> Result<Stream, (u16, &'static str
         .map_err(|error| (if error == "Room not found" { 404 } else { 400 }, error))?;
     // A sweep that fails is no reason to show nothing.
     let _ = site.sweep(&name, &room);
-    let slot = site.slot().map_err(|_| (503, "Too many streams"))?;
-    let plan = streams::plan(site, Topic::Room(name), prelude());
-    Ok(Stream { start: start(request, &query), format: Format::Raw, slot, ..plan })
+    let slot = site.admit(Topic::Room(name), request.client).map_err(|_| (503, "Too many streams"))?;
+    Ok(Stream { start: start(request, &query), format: Format::Raw, ..streams::plan(site, slot, prelude()) })
 }
 
 /// These programs never refuse a start: what they can't read is as if it were not there.

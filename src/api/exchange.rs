@@ -1,6 +1,7 @@
 //! Requests and answers, as every gateway sees them.
 
 use std::io;
+use std::net::IpAddr;
 
 use bytes::Bytes;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderName, HeaderValue, X_CONTENT_TYPE_OPTIONS};
@@ -26,6 +27,8 @@ pub struct Request {
     pub headers: HeaderMap,
     /// Its body.
     pub body: Result<Bytes, BadBody>,
+    /// Where it comes from, as far as is known.
+    pub client: Option<IpAddr>,
     /// Who the front end says it is, having made sure (`REMOTE_USER`).
     pub authenticated: Option<String>,
 }

@@ -9,6 +9,7 @@ use serde_json::json;
 
 use crate::api::exchange::{BadBody, Response};
 use crate::limits;
+use crate::live::admission::Full;
 use crate::room::cursor::CursorError;
 use crate::room::name::{NameError, RoomName, UserName};
 
@@ -67,13 +68,6 @@ impl Problem {
         )
     }
 
-    /// There are as many streams as may be.
-    pub fn no_slot(max: usize) -> Problem {
-        let seconds = HeaderValue::from(limits::RETRY_AFTER.as_secs());
-        Problem::new(StatusCode::SERVICE_UNAVAILABLE, format_args!("all {max} streams of this server are taken"))
-            .with(RETRY_AFTER, seconds)
-    }
-
     /// A page of another site wanted to change something.
     pub fn cross_site() -> Problem {
         Problem::new(StatusCode::FORBIDDEN, "a page of another site may change nothing here")
@@ -102,6 +96,18 @@ impl Problem {
             Some(header) => response.with(header.0, header.1),
             None => response,
         }
+    }
+}
+
+impl From<Full> for Problem {
+    fn from(full: Full) -> Problem {
+        let detail = match full {
+            Full::All(max) => format!("all {max} streams of this server are taken"),
+            Full::Room(max) => format!("all {max} streams of this room are taken"),
+            Full::Client(max) => format!("all {max} streams that one client may have are taken"),
+        };
+        let seconds = HeaderValue::from(limits::RETRY_AFTER.as_secs());
+        Problem::new(StatusCode::SERVICE_UNAVAILABLE, detail).with(RETRY_AFTER, seconds)
     }
 }
 

@@ -1,5 +1,7 @@
 //! `/rooms/ROOM`: a room's page, history, stream and log; saying something; making and deleting it.
 
+use std::time::Instant;
+
 use chrono::Local;
 use http::header::{CONTENT_TYPE, HeaderValue, VARY};
 use http::{Method, StatusCode};
@@ -52,19 +54,23 @@ fn say(site: &Site<'_>, request: &Request, name: &RoomName) -> Result<Response, 
     let room = site.room(name)?;
     let said = Said::read(request)?;
     let user = identity::speaker(request, said.user.as_deref())?;
-    let message = write(&room, &user, &said.text)?;
+    let message = write(site, &room, &user, &said.text)?;
     Ok(Response::json(StatusCode::CREATED, &message))
 }
 
 /// Writes what `user` says into the log. What was written, as everybody reads it.
-pub fn write(room: &RoomDir, user: &UserName, text: &str) -> Result<Message, Problem> {
+pub fn write(site: &Site<'_>, room: &RoomDir, user: &UserName, text: &str) -> Result<Message, Problem> {
     if text.len() > MESSAGE_MAX_BYTES {
         return Err(Problem::too_long());
     }
     let text = MessageText::clean(text)
         .ok_or_else(|| Problem::bad_request("the message is empty: expected a text in `text`, `msg` or the body"))?;
     let line = line::compose(Local::now().naive_local(), user, &text);
+    let begun = Instant::now();
     let id = append(room, &line)?;
+    if let Some(registry) = site.registry {
+        registry.metrics.appended(begun.elapsed());
+    }
     Ok(Message::new(id, line.strip_suffix(b"\n").unwrap_or(&line), None, &Local))
 }
 

@@ -42,6 +42,16 @@ pub enum Protocol {
     FastCgi,
 }
 
+impl Protocol {
+    /// Its name among the metrics.
+    fn name(self) -> &'static str {
+        match self {
+            Protocol::Http => "http",
+            Protocol::FastCgi => "fastcgi",
+        }
+    }
+}
+
 /// One worker of a server.
 pub struct Server {
     config: Config,
@@ -55,7 +65,7 @@ pub struct Server {
 
 /// Serves connections from `bound` with `workers` threads, until SIGTERM or SIGINT.
 pub fn run(bound: &Bound, protocol: Protocol, config: &Config, workers: usize) -> io::Result<()> {
-    let registry = Registry::new(workers, config.watch, config.max_streams);
+    let registry = Registry::new(workers, config.watch, config.bounds);
     let (stop, stopped) = watch::channel(false);
     thread::scope(|threads| {
         let mut others = Vec::new();
@@ -147,12 +157,15 @@ impl Server {
     fn spawn(self: &Rc<Self>, socket: Socket, protocol: Protocol) {
         let server = self.clone();
         self.connections.set(self.connections.get() + 1);
+        let open = self.hub.registry().metrics.connections.get_or_create_owned(&[("gateway", protocol.name())]);
+        open.inc();
         tokio::task::spawn_local(async move {
             match protocol {
                 Protocol::Http => http_gateway::serve(&server, socket).await,
                 Protocol::FastCgi => fastcgi::serve(&server, socket).await,
             }
             server.connections.set(server.connections.get() - 1);
+            open.dec();
             server.stop.notify_waiters();
         });
     }
@@ -194,7 +207,9 @@ impl Server {
         };
         match self.root(path) {
             Ok(root) => {
-                let site = Site { root, pace: config.pace(false), registry: Some(self.hub.registry()) };
+                let registry = self.hub.registry();
+                let admission = registry.admission.clone();
+                let site = Site { root, pace: config.pace(false), registry: Some(registry), admission };
                 router::handle(&site, request)
             }
             Err(error) => {

@@ -12,6 +12,7 @@ use bytes::Bytes;
 use crate::limits::{PADDING_BYTES, PAGE_MAX_BYTES, RESET_LINES, WRITE_MAX_BYTES, WRITE_MAX_SLICES};
 use crate::live::encoding::{Encoding, Framing};
 use crate::live::feed::View;
+use crate::live::metrics::Tally;
 use crate::live::stream::{Start, Stream};
 use crate::live::subscription::{Beat, Step, Subscription};
 use crate::store::history::start_of_last;
@@ -98,16 +99,17 @@ impl Reader {
 
     /// Adds to `out` what is ready to be sent, up to about [`WRITE_MAX_BYTES`]. Adds nothing where
     /// nothing is ready.
-    pub fn gather(&mut self, view: &View, now: Instant, out: &mut Vec<Bytes>) -> io::Result<()> {
-        let mut gathered = 0;
+    pub fn gather(&mut self, view: &View, now: Instant, out: &mut Vec<Bytes>, tally: &mut Tally) -> io::Result<()> {
+        let (mut gathered, before) = (0, tally.deliveries);
         while !self.ended && gathered < WRITE_MAX_BYTES && out.len() < WRITE_MAX_SLICES {
-            let Some(bytes) = self.step(view)? else { break };
+            let Some(bytes) = self.step(view, tally)? else { break };
             gathered += bytes.len();
             out.push(bytes);
         }
         if gathered > 0 {
             self.close_write(now, out);
         }
+        tally.coalesced += u64::from(tally.deliveries > before + 1);
         Ok(())
     }
 
@@ -139,7 +141,7 @@ impl Reader {
         }
     }
 
-    fn step(&mut self, view: &View) -> io::Result<Option<Bytes>> {
+    fn step(&mut self, view: &View, tally: &mut Tally) -> io::Result<Option<Bytes>> {
         let framing = self.encoding.framing;
         Ok(Some(match self.subscription.next(&view.tip) {
             Step::Wait => return Ok(None),
@@ -156,11 +158,14 @@ impl Reader {
             Step::Lines(from) => match view.batch(from) {
                 Some(batch) => {
                     self.subscription.advance(batch.range());
+                    tally.deliveries += batch.lines;
                     self.numbered(batch.encoded(self.encoding))
                 }
                 None => match view.log.as_ref().map(|log| log.stretch(from)).transpose()?.flatten() {
                     Some(stretch) => {
                         self.subscription.advance(stretch.range());
+                        tally.deliveries += stretch.count();
+                        tally.catch_ups += 1;
                         self.numbered(self.encoding.lines(&stretch))
                     }
                     // The log has changed since: the next look at it says how.

@@ -1,6 +1,7 @@
 //! A connection's socket, TCP or Unix, as a stream writes to it: at once or not at all.
 
 use std::io::{self, IoSlice};
+use std::net::IpAddr;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
@@ -16,6 +17,14 @@ pub enum Socket {
 }
 
 impl Socket {
+    /// The address of who connected; over a Unix socket there is none.
+    pub fn peer(&self) -> Option<IpAddr> {
+        match self {
+            Socket::Tcp(socket) => socket.peer_addr().ok().map(|address| address.ip()),
+            Socket::Unix(_) => None,
+        }
+    }
+
     /// Writes what the socket takes at once; how much that was.
     pub fn try_write(&self, pieces: &[Bytes]) -> io::Result<usize> {
         if let [piece] = pieces {

@@ -63,6 +63,11 @@ impl Server {
         Ok(Members::new(avatars.into_iter().map(member).collect::<Result<_, Failure>>()?))
     }
 
+    /// What it has counted, as OpenMetrics text.
+    pub fn metrics(&self) -> Result<String, Failure> {
+        Ok(self.get("/metrics", "application/openmetrics-text", None)?.body_mut().read_to_string()?)
+    }
+
     /// Says `text` in a room.
     pub fn say(&self, room: &RoomName, user: Option<&UserName>, text: &str) -> Result<(), Failure> {
         let path = format!("/rooms/{room}");

@@ -264,6 +264,11 @@ impl Stretch {
         &self.bytes[..self.window]
     }
 
+    /// How many lines it has.
+    pub fn count(&self) -> u64 {
+        memchr::memchr_iter(b'\n', &self.bytes[self.window..]).count() as u64
+    }
+
     /// Its lines.
     pub fn lines(&self) -> impl Iterator<Item = LogLine<'_>> {
         lines::each(&self.bytes[self.window..]).map(|(bytes, end)| match self.cut {

@@ -148,6 +148,13 @@ impl Watcher {
         }
     }
 
+    /// How many places the kernel watches, and how many are polled.
+    pub fn counts(&self) -> (usize, usize) {
+        let state = self.shared.lock();
+        let kernel = state.places.values().filter(|watched| watched.native.is_some()).count();
+        (kernel, state.places.len() - kernel)
+    }
+
     /// Watches the directory that has the name of `place` now, where the watch may have been lost:
     /// it stays with a directory that is moved away. Says whether it is another watch; what changed
     /// before is to be read after this call, then.

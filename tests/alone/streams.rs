@@ -304,22 +304,6 @@ fn a_line_that_looks_like_an_event_is_data() {
 }
 
 #[test]
-fn a_full_table_of_streams_refuses_more_until_one_ends() {
-    let rooms = Rooms::example();
-    let server = Server::serve(rooms.root(), &["--max-streams", "2"]);
-    let mut one = open(&server, "/rooms/General");
-    let _two = open(&server, "/rooms");
-    let refused = Stream::try_open(&server.site(), "/rooms/Ops", EVENTS).err().expect("a refusal");
-    assert_eq!((refused.status, refused.header("retry-after")), (503, Some("10")));
-    assert_eq!(server.site().get("/rooms/General").status, 200, "what is no stream is served");
-    one.next();
-    drop(one);
-    super::support::wait::wait_until("a stream's place is free again", super::support::PATIENCE, || {
-        Stream::try_open(&server.site(), "/rooms/Ops", EVENTS).is_ok()
-    });
-}
-
-#[test]
 fn padding_follows_every_write_where_it_is_wanted_and_nowhere_else() {
     let rooms = Rooms::example();
     let padded = Server::serve(rooms.root(), &["--padding", "on"]);
