@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
 
-use crate::config::{self, Config, DEFAULT_ROOT, Padding};
+use crate::config::{self, Ack, Config, DEFAULT_ROOT, Padding};
 use crate::gateway::listen::Address;
 use crate::limits;
 use crate::live::admission::Bounds;
@@ -136,6 +136,10 @@ pub struct ServerOptions {
     /// How changes of files are noticed (auto: inotify or kqueue, polling where that can't be had)
     #[arg(long, value_enum, env = "CHATROOM_WATCH", default_value_t)]
     watch: WatchMode,
+    /// When a posted message is acknowledged: once it is in the log, which outlives a crash of any
+    /// program, or once it is on disk, which outlives a power cut
+    #[arg(long, value_enum, env = "CHATROOM_ACK", default_value_t)]
+    ack: Ack,
     /// How many streams are served at a time
     #[arg(long, value_name = "N", env = "CHATROOM_MAX_STREAMS", default_value_t = limits::STREAMS_DEFAULT)]
     max_streams: usize,
@@ -179,6 +183,7 @@ impl ServerOptions {
             watch: self.watch,
             bounds: Bounds { all: self.max_streams, room: self.max_room_streams, client: self.max_client_streams },
             grace: self.grace,
+            ack: self.ack,
         }
     }
 

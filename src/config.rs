@@ -30,6 +30,8 @@ pub struct Config {
     pub bounds: Bounds,
     /// How long after its last stream a web avatar leaves.
     pub grace: Duration,
+    /// When a posted message is acknowledged.
+    pub ack: Ack,
 }
 
 /// When events are followed by padding.
@@ -42,6 +44,16 @@ pub enum Padding {
     On,
     /// Never.
     Off,
+}
+
+/// When a posted message is acknowledged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
+pub enum Ack {
+    /// Once it is in the log: it outlives a crash of any program.
+    #[default]
+    Written,
+    /// Once it is on disk: it outlives a power cut.
+    Synced,
 }
 
 /// Why a setting makes no sense.
@@ -63,6 +75,7 @@ impl Default for Config {
             watch: WatchMode::Auto,
             bounds: Bounds::default(),
             grace: limits::GRACE_DEFAULT,
+            ack: Ack::Written,
         }
     }
 }
@@ -86,6 +99,9 @@ impl Config {
         }
         if let Some((name, value)) = lookup("CHATROOM_WATCH") {
             config.watch = checked(name, value, choice, "expected auto or poll")?;
+        }
+        if let Some((name, value)) = lookup("CHATROOM_ACK") {
+            config.ack = checked(name, value, choice, "expected written or synced")?;
         }
         Ok(config)
     }

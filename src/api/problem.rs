@@ -68,6 +68,12 @@ impl Problem {
         )
     }
 
+    /// A message is in its log, and the disk did not take it.
+    pub fn not_on_disk(error: &io::Error) -> Problem {
+        let detail = format_args!("the message is in the log, but may not be on disk: {}", error.kind()).to_string();
+        Problem::new(status_of(error), detail)
+    }
+
     /// A page of another site wanted to change something.
     pub fn cross_site() -> Problem {
         Problem::new(StatusCode::FORBIDDEN, "a page of another site may change nothing here")
@@ -134,13 +140,16 @@ impl From<(&str, CursorError)> for Problem {
 
 impl From<io::Error> for Problem {
     fn from(error: io::Error) -> Problem {
-        use io::ErrorKind::{AlreadyExists, QuotaExceeded, StorageFull};
-        let status = match error.kind() {
-            StorageFull | QuotaExceeded => StatusCode::INSUFFICIENT_STORAGE,
-            AlreadyExists => StatusCode::CONFLICT,
-            _ => StatusCode::INTERNAL_SERVER_ERROR,
-        };
         // The kind alone: an error's text may hold paths of this machine.
-        Problem::new(status, format_args!("the files of the room can't be used: {}", error.kind()))
+        Problem::new(status_of(&error), format_args!("the files of the room can't be used: {}", error.kind()))
+    }
+}
+
+fn status_of(error: &io::Error) -> StatusCode {
+    use io::ErrorKind::{AlreadyExists, QuotaExceeded, StorageFull};
+    match error.kind() {
+        StorageFull | QuotaExceeded => StatusCode::INSUFFICIENT_STORAGE,
+        AlreadyExists => StatusCode::CONFLICT,
+        _ => StatusCode::INTERNAL_SERVER_ERROR,
     }
 }

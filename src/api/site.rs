@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use crate::api::problem::Problem;
+use crate::config::Ack;
 use crate::live::admission::{Admission, Client, Full, Slot};
 use crate::live::attendance;
 use crate::live::feed::Topic;
@@ -21,6 +22,8 @@ pub struct Site<'a> {
     pub pace: Pace,
     /// What a server's workers share; a CGI process has none.
     pub registry: Option<&'a Registry>,
+    /// When a posted message is acknowledged.
+    pub ack: Ack,
     /// How many streams there may be.
     pub admission: Arc<Admission>,
 }

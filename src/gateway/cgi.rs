@@ -63,7 +63,7 @@ fn answer(variables: &Variables, out: &mut (impl Write + AsFd)) -> io::Result<()
             let pace = config.pace(!variables.is_flushed());
             (
                 router::handle(
-                    &Site { root, pace, registry: None, admission: Admission::new(config.bounds) },
+                    &Site { root, pace, registry: None, ack: config.ack, admission: Admission::new(config.bounds) },
                     &request,
                 ),
                 config.watch,

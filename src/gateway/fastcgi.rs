@@ -122,7 +122,7 @@ async fn answer(server: &Rc<Server>, socket: &Rc<Socket>, request: Request) -> i
         path: script.to_owned(),
     });
     let response = match variables.config(server.config()) {
-        Ok(config) => server.handle(&config, &asked),
+        Ok(config) => server.handle(&config, &asked).await,
         Err(error) => Problem::new(StatusCode::INTERNAL_SERVER_ERROR, error).into_response(),
     };
     let only_head = asked.method == Method::HEAD;
@@ -149,7 +149,7 @@ async fn open(
         Ok(None) => Problem::new(StatusCode::NOT_FOUND, "the room is gone"),
         Err(error) => Problem::from(error),
     };
-    let Response { status, headers, body } = problem.into_response();
+    let Response { status, headers, body, .. } = problem.into_response();
     let mut head = Vec::new();
     cgi::head(&mut head, status, &headers);
     send(socket, id, head, body).await?;

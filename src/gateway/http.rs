@@ -138,7 +138,7 @@ async fn answer(server: &Server, request: hyper::Request<Incoming>, peer: Option
         body,
         authenticated: None,
     };
-    server.handle(server.config(), &request)
+    server.handle(server.config(), &request).await
 }
 
 /// Who asks. One who connects from this machine, or over a Unix socket, is a proxy, and its word is taken for whom it
@@ -167,7 +167,7 @@ async fn open(server: &Rc<Server>, socket: Rc<Socket>, taken: Taken) -> io::Resu
         Ok(None) => Problem::new(StatusCode::NOT_FOUND, "the room is gone"),
         Err(error) => Problem::from(error),
     };
-    let Response { status, headers, body } = problem.into_response();
+    let Response { status, headers, body, .. } = problem.into_response();
     let mut whole = stream_head(status, headers);
     if let Body::Whole(body) = body {
         whole.extend_from_slice(&body);

@@ -198,9 +198,8 @@ impl Server {
         &self.config
     }
 
-    /// Answers a request by `config`; `unflushed` says whether something on the way keeps back what
-    /// it gets.
-    pub fn handle(&self, config: &Config, request: &Request) -> Response {
+    /// Answers a request by `config`.
+    pub async fn handle(&self, config: &Config, request: &Request) -> Response {
         let Some(path) = config.root() else {
             let detail = "CHATROOM_ROOT is not set: expected the path of the folder of rooms";
             return Problem::new(StatusCode::INTERNAL_SERVER_ERROR, detail).into_response();
@@ -209,8 +208,9 @@ impl Server {
             Ok(root) => {
                 let registry = self.hub.registry();
                 let admission = registry.admission.clone();
-                let site = Site { root, pace: config.pace(false), registry: Some(registry), admission };
-                router::handle(&site, request)
+                let site =
+                    Site { root, pace: config.pace(false), registry: Some(registry), ack: config.ack, admission };
+                router::handle(&site, request).settled().await
             }
             Err(error) => {
                 warn!(root = %path.display(), %error, "the data root can't be opened");

@@ -7,17 +7,22 @@ use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Instant, SystemTime};
 
-use tokio::sync::Notify;
+use tokio::sync::{Notify, oneshot};
 
 use crate::live::admission::{Admission, Bounds};
 use crate::live::attendance::Attendance;
 use crate::live::feed::{Feed, Topic};
 use crate::live::metrics::Metrics;
+use crate::store::append::Appended;
+use crate::store::commit::Committer;
 use crate::store::root::DataRoot;
 use crate::store::watch::{Hint, WatchMode, Watcher};
 
 /// A feed's name within a process.
 pub type Key = (Arc<DataRoot>, Topic);
+
+/// Resolves when a line is on disk.
+pub type OnDisk = oneshot::Receiver<io::Result<()>>;
 
 /// What the workers share.
 pub struct Registry {
@@ -25,6 +30,7 @@ pub struct Registry {
     inboxes: Vec<Arc<Inbox>>,
     roots: Mutex<HashMap<Arc<DataRoot>, Arc<Watcher>>>,
     feeds: Mutex<HashMap<Key, Weak<Feed>>>,
+    committer: Mutex<Option<Committer>>,
     /// Who is here.
     pub attendance: Attendance,
     /// How many streams there may be.
@@ -53,6 +59,7 @@ impl Registry {
             inboxes: (0..workers).map(|_| Arc::default()).collect(),
             roots: Mutex::default(),
             feeds: Mutex::default(),
+            committer: Mutex::default(),
             attendance: Attendance::default(),
             admission: Admission::new(bounds),
             started: SystemTime::now(),
@@ -85,6 +92,19 @@ impl Registry {
     /// The topics of all feeds that somebody reads.
     pub fn topics(&self) -> Vec<Key> {
         lock(&self.feeds).iter().filter(|(_, feed)| feed.strong_count() > 0).map(|(key, _)| key.clone()).collect()
+    }
+
+    /// Puts a line on disk; what is returned resolves when it is there, or to why it may not be.
+    pub fn commit(&self, line: Appended) -> io::Result<OnDisk> {
+        let mut committer = lock(&self.committer);
+        let started = match committer.take() {
+            Some(started) => started,
+            None => Committer::start()?,
+        };
+        let (tell, on_disk) = oneshot::channel();
+        // Nobody hears it where the one who asked has gone.
+        committer.insert(started).commit(line, Box::new(move |done| drop(tell.send(done))));
+        Ok(on_disk)
     }
 
     /// How many directories the kernel watches, and how many are polled.

@@ -5,6 +5,7 @@ pub mod append;
 pub mod attributes;
 pub mod avatars;
 pub mod bell;
+pub mod commit;
 pub mod history;
 pub mod log;
 pub mod root;

@@ -117,7 +117,9 @@ fn a_wrong_setting_is_named() {
         command.env(name, value);
         output(command)
     };
-    for (name, value) in [("CHATROOM_ROOT", ""), ("CHATROOM_ROOT", "/nowhere"), ("CHATROOM_PING", "often")] {
+    for (name, value) in
+        [("CHATROOM_ROOT", ""), ("CHATROOM_ROOT", "/nowhere"), ("CHATROOM_PING", "often"), ("CHATROOM_ACK", "soon")]
+    {
         let answer = with(name, value);
         assert!(answer.starts_with("Status: 500") && answer.contains(name), "{name}={value}: {answer}");
     }
