@@ -11,7 +11,7 @@ use tracing::{debug, warn};
 
 use crate::api::exchange::{BadBody, Body, Response};
 use crate::api::problem::Problem;
-use crate::gateway::server::Server;
+use crate::gateway::server::{Connection, Server};
 use crate::gateway::variables::{Mount, Variables};
 use crate::limits::REQUEST_TIMEOUT;
 use crate::live::encoding::Framing;
@@ -27,27 +27,23 @@ use crate::wire::fastcgi::session::{Event, Request, Session};
 const READ_BYTES: usize = 16 * 1024;
 
 /// Serves the requests of one connection, until either side closes it.
-pub async fn serve(server: &Rc<Server>, socket: Socket) {
+pub fn serve(connection: Connection, socket: Socket) -> impl Future<Output = ()> {
+    // No `async fn`, and a box around what a request needs: an idle stream is to hold none of it.
     let socket = Rc::new(socket);
-    let mut session = Session::default();
-    loop {
-        // Boxed, as is all that a request needs: an idle stream is to hold none of it.
-        let request = match Box::pin(next_request(server, &socket, &mut session)).await {
-            Ok(Some(request)) => request,
-            Ok(None) => return,
-            Err(error) => return debug!(%error, "a FastCGI connection ends"),
-        };
-        match Box::pin(answer(server, &socket, request)).await {
-            Ok(Next::Request) => session.answered(),
-            Ok(Next::Close) => return,
-            Ok(Next::Stream(open, keep_conn)) => {
-                let outcome = open.serve(|bytes| meanwhile(&mut session, bytes)).await;
-                if outcome != Outcome::Complete || !keep_conn {
-                    return;
+    async move {
+        let mut session = Session::default();
+        loop {
+            match Box::pin(next_stream(&connection.server, &socket, &mut session)).await {
+                Ok(Some((open, keep_conn))) => {
+                    let outcome = open.serve(|bytes| meanwhile(&mut session, bytes)).await;
+                    if outcome != Outcome::Complete || !keep_conn {
+                        return;
+                    }
+                    session.answered();
                 }
-                session.answered();
+                Ok(None) => return,
+                Err(error) => return debug!(%error, "a FastCGI connection ends"),
             }
-            Err(error) => return debug!(%error, "a FastCGI connection ends"),
         }
     }
 }
@@ -56,6 +52,23 @@ enum Next {
     Request,
     Close,
     Stream(Box<Open>, bool),
+}
+
+/// Answers requests until one is for a stream; says whether the connection is kept after it. `None` where the
+/// connection is to be closed.
+async fn next_stream(
+    server: &Rc<Server>,
+    socket: &Rc<Socket>,
+    session: &mut Session,
+) -> io::Result<Option<(Box<Open>, bool)>> {
+    while let Some(request) = next_request(server, socket, session).await? {
+        match answer(server, socket, request).await? {
+            Next::Request => session.answered(),
+            Next::Close => break,
+            Next::Stream(open, keep_conn) => return Ok(Some((open, keep_conn))),
+        }
+    }
+    Ok(None)
 }
 
 async fn next_request(server: &Server, socket: &Socket, session: &mut Session) -> io::Result<Option<Request>> {
@@ -145,7 +158,7 @@ async fn open(
     keep_conn: bool,
 ) -> io::Result<Next> {
     let problem = match server.hub.open(stream, socket.clone(), head, Framing::FastCgi, id) {
-        Ok(Some(open)) => return Ok(Next::Stream(Box::new(open), keep_conn)),
+        Ok(Some(open)) => return Ok(Next::Stream(open, keep_conn)),
         Ok(None) => Problem::new(StatusCode::NOT_FOUND, "the room is gone"),
         Err(error) => Problem::from(error),
     };

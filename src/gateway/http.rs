@@ -27,7 +27,7 @@ use tracing::debug;
 
 use crate::api::exchange::{BadBody, Body, LogBody, Request, Response};
 use crate::api::problem::Problem;
-use crate::gateway::server::Server;
+use crate::gateway::server::{Connection, Server};
 use crate::limits::{BODY_MAX_BYTES, HEAD_MAX_BYTES, REQUEST_TIMEOUT};
 use crate::live::encoding::Framing;
 use crate::live::hub::Open;
@@ -40,20 +40,29 @@ use crate::wire::cgi;
 const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 
 /// Serves the requests of one connection, until either side closes it.
-pub async fn serve(server: &Rc<Server>, socket: Socket) {
+pub fn serve(connection: Connection, socket: Socket) -> impl Future<Output = ()> {
+    // No `async fn`, and boxes around what requests need: an idle stream is to hold none of it.
+    let requests = Box::pin(requests(connection.server.clone(), socket));
+    async move {
+        let opened = match requests.await {
+            Some((socket, taken)) => Box::pin(open(&connection.server, Rc::new(socket), taken)).await,
+            None => Ok(None),
+        };
+        match opened {
+            Ok(Some(open)) => drop(open.serve(|_| Input::Ignore).await),
+            Ok(None) => {}
+            Err(error) => debug!(%error, "an HTTP connection ends"),
+        }
+    }
+}
+
+/// Answers requests until one is for a stream; `None` where the connection ends before that.
+async fn requests(server: Rc<Server>, socket: Socket) -> Option<(Socket, Taken)> {
     let peer = socket.peer();
-    // Boxed, so that an idle stream holds nothing of it.
-    let taken = match socket {
-        Socket::Tcp(socket) => Box::pin(converse(server, socket, peer)).await.map(|(s, t)| (Socket::Tcp(s), t)),
-        Socket::Unix(socket) => Box::pin(converse(server, socket, peer)).await.map(|(s, t)| (Socket::Unix(s), t)),
-    };
-    let Some((socket, taken)) = taken else { return };
-    let open = match Box::pin(open(server, Rc::new(socket), taken)).await {
-        Ok(Some(open)) => open,
-        Ok(None) => return,
-        Err(error) => return debug!(%error, "an HTTP connection ends"),
-    };
-    open.serve(|_| Input::Ignore).await;
+    match socket {
+        Socket::Tcp(socket) => converse(&server, socket, peer).await.map(|(s, t)| (Socket::Tcp(s), t)),
+        Socket::Unix(socket) => converse(&server, socket, peer).await.map(|(s, t)| (Socket::Unix(s), t)),
+    }
 }
 
 /// A stream that was asked for, taken from hyper before it is answered.
@@ -161,7 +170,7 @@ fn stream_head(status: StatusCode, mut headers: HeaderMap) -> Vec<u8> {
     head
 }
 
-async fn open(server: &Rc<Server>, socket: Rc<Socket>, taken: Taken) -> io::Result<Option<Open>> {
+async fn open(server: &Rc<Server>, socket: Rc<Socket>, taken: Taken) -> io::Result<Option<Box<Open>>> {
     let problem = match server.hub.open(*taken.stream, socket.clone(), taken.head, Framing::Plain, 0) {
         Ok(Some(open)) => return Ok(Some(open)),
         Ok(None) => Problem::new(StatusCode::NOT_FOUND, "the room is gone"),

@@ -11,6 +11,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use http::StatusCode;
+use prometheus_client::metrics::gauge::Gauge;
 use tokio::runtime;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{Notify, watch};
@@ -59,8 +60,32 @@ pub struct Server {
     pub hub: Rc<Hub>,
     roots: RefCell<HashMap<PathBuf, Arc<DataRoot>>>,
     connections: Cell<usize>,
+    /// The same of all workers, for the metrics.
+    all_connections: Gauge,
     stopping: Cell<bool>,
     stop: Notify,
+}
+
+/// A connection of a worker's, for as long as it is served.
+pub struct Connection {
+    /// The worker.
+    pub server: Rc<Server>,
+}
+
+impl Connection {
+    fn of(server: &Rc<Server>) -> Connection {
+        server.connections.set(server.connections.get() + 1);
+        server.all_connections.inc();
+        Connection { server: server.clone() }
+    }
+}
+
+impl Drop for Connection {
+    fn drop(&mut self) {
+        self.server.connections.set(self.server.connections.get() - 1);
+        self.server.all_connections.dec();
+        self.server.stop.notify_waiters();
+    }
 }
 
 /// Serves connections from `bound` with `workers` threads, until SIGTERM or SIGINT.
@@ -102,11 +127,13 @@ fn on_runtime(
     let tasks = LocalSet::new();
     tasks.block_on(&runtime, async {
         let listener = bound.listener()?;
+        let all_connections = registry.metrics.connections.get_or_create_owned(&[("gateway", protocol.name())]);
         let server = Rc::new(Server {
             config: config.clone(),
             hub: Hub::new(registry, worker, config.grace),
             roots: RefCell::default(),
             connections: Cell::new(0),
+            all_connections,
             stopping: Cell::new(false),
             stop: Notify::new(),
         });
@@ -155,19 +182,11 @@ impl Server {
     }
 
     fn spawn(self: &Rc<Self>, socket: Socket, protocol: Protocol) {
-        let server = self.clone();
-        self.connections.set(self.connections.get() + 1);
-        let open = self.hub.registry().metrics.connections.get_or_create_owned(&[("gateway", protocol.name())]);
-        open.inc();
-        tokio::task::spawn_local(async move {
-            match protocol {
-                Protocol::Http => http_gateway::serve(&server, socket).await,
-                Protocol::FastCgi => fastcgi::serve(&server, socket).await,
-            }
-            server.connections.set(server.connections.get() - 1);
-            open.dec();
-            server.stop.notify_waiters();
-        });
+        let connection = Connection::of(self);
+        match protocol {
+            Protocol::Http => tokio::task::spawn_local(http_gateway::serve(connection, socket)),
+            Protocol::FastCgi => tokio::task::spawn_local(fastcgi::serve(connection, socket)),
+        };
     }
 
     /// Ends streams, lets requests under way end, and then waits no longer.

@@ -116,7 +116,7 @@ impl Hub {
         head: Vec<u8>,
         framing: Framing,
         request: u16,
-    ) -> io::Result<Option<Open>> {
+    ) -> io::Result<Option<Box<Open>>> {
         let key = stream.slot.key().clone();
         let Some(feed) = self.registry.feed(&key)? else { return Ok(None) };
         // A position that was given out by somebody who has read further must not seem to be of
@@ -135,7 +135,7 @@ impl Hub {
         let mut turn = Turn::begin();
         open.subscriber.borrow_mut().flush(&view, &mut turn);
         self.registry.metrics.add(turn.tally);
-        Ok(Some(open))
+        Ok(Some(Box::new(open)))
     }
 
     /// Tells all readers that the server stops.
@@ -263,7 +263,7 @@ pub struct Open {
 
 impl Open {
     /// Serves the stream to its end. `input` is shown what the peer sends meanwhile.
-    pub fn serve(self, mut input: impl FnMut(&[u8]) -> Input) -> impl Future<Output = Outcome> {
+    pub fn serve(self: Box<Self>, mut input: impl FnMut(&[u8]) -> Input) -> impl Future<Output = Outcome> {
         // No `async fn`: that would keep its arguments twice, for each idle stream.
         poll_fn(move |cx| self.subscriber.borrow_mut().poll(cx, &mut input))
     }

@@ -31,7 +31,7 @@ pub struct Reader {
     request: u16,
     padding: bool,
     /// What comes before the first event, until it is sent.
-    prelude: Option<Vec<u8>>,
+    prelude: Option<Box<[u8]>>,
     ended: bool,
 }
 
@@ -77,7 +77,7 @@ impl Reader {
             encoding: Encoding { format: stream.format, framing },
             request,
             padding: pace.padding,
-            prelude: Some(std::mem::take(&mut stream.prelude)),
+            prelude: Some(std::mem::take(&mut stream.prelude).into_boxed_slice()),
             ended: false,
         })
     }
@@ -147,7 +147,8 @@ impl Reader {
             Step::Wait => return Ok(None),
             Step::State => match self.prelude.take() {
                 // The first event tells where the reader is, so that a reconnect goes on from there.
-                Some(mut first) => {
+                Some(prelude) => {
+                    let mut first = prelude.into_vec();
                     let told = view.has_positions && self.subscription.holds();
                     let at = told.then(|| view.cursor(self.subscription.offset())).transpose()?;
                     first.extend(view.state_event(at));
