@@ -8,6 +8,7 @@ mod support;
 mod cgi;
 mod fastcgi;
 mod layout;
+mod measuring;
 mod seam;
 mod server;
 mod shell;
