@@ -231,7 +231,7 @@ pub fn run(load: &Load) -> io::Result<Outcome> {
 
     let before = usage();
     for number in 0..load.streams {
-        readers.add(&source, number % load.rooms)?;
+        readers.add(&source, number % load.rooms, 0)?;
         if number % 64 == 0 {
             readers.pump(Duration::ZERO, ignore)?;
         }
@@ -256,7 +256,7 @@ pub fn run(load: &Load) -> io::Result<Outcome> {
     let done = usage();
 
     let tally = readers.tally();
-    let mut latencies = std::mem::take(&mut readers.latencies);
+    let mut latencies = readers.take_latencies(0);
     let mut millis = |q| quantile(&mut latencies, q) / 1e3;
     let usage = (0..load.pids.len()).map(|at| (load.pids[at], [before[at], connected[at], idled[at], done[at]]));
     Ok(Outcome {

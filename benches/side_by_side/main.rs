@@ -13,6 +13,7 @@ mod message;
 mod publish;
 mod quantile;
 mod readers;
+mod soak;
 mod stream;
 mod support;
 mod table;
@@ -36,6 +37,8 @@ struct Arguments {
 enum Command {
     /// Measure everything side by side
     Compare(compare::Compare),
+    /// Let servers run for long, and look whether they stay as they were
+    Soak(soak::Soak),
     /// Put load on one server, and print what came of it as JSON
     Client(client::Load),
     /// Be the floor
@@ -45,6 +48,7 @@ enum Command {
 fn main() -> ExitCode {
     let done = match Arguments::parse().command {
         Some(Command::Compare(options)) => compare::run(&options),
+        Some(Command::Soak(options)) => soak::run(&options),
         Some(Command::Client(load)) => client(&load),
         Some(Command::Floor(options)) => floor::run(&options),
         None => Err(io::Error::other("this is run by benches/compare and benches/soak")),

@@ -41,8 +41,8 @@ pub struct Readers {
     visitors: VecDeque<(Instant, Socket)>,
     run: u64,
     clock: Instant,
-    /// How late each message came to each reader, in microseconds.
-    pub latencies: Vec<u32>,
+    /// How late each message came to each reader, in microseconds, by the readers' group.
+    latencies: Vec<Vec<u32>>,
     /// What was received.
     pub bytes: u64,
 }
@@ -50,10 +50,12 @@ pub struct Readers {
 struct Reader {
     socket: Option<Socket>,
     decoder: Decoder,
+    group: usize,
     next: u64,
     got: u64,
     twice: u64,
     skipped: u64,
+    resets: u64,
 }
 
 /// What the readers have got, together.
@@ -67,6 +69,8 @@ pub struct Tally {
     pub twice: u64,
     /// Messages that were left out before later ones.
     pub skipped: u64,
+    /// How often one was told that its position did not hold any more.
+    pub resets: u64,
 }
 
 impl Source {
@@ -117,18 +121,21 @@ impl Readers {
         })
     }
 
-    /// One more, of the room of this number.
-    pub fn add(&mut self, source: &Source, room: usize) -> io::Result<()> {
+    /// One more, of the room of this number. Its latencies are those of its group.
+    pub fn add(&mut self, source: &Source, room: usize, group: usize) -> io::Result<()> {
         let socket = source.subscribe(room, None)?;
         self.watch(&socket, self.readers.len() as u64)?;
         self.readers.push(Reader {
             socket: Some(socket),
             decoder: source.decoder(),
+            group,
             next: 0,
             got: 0,
             twice: 0,
             skipped: 0,
+            resets: 0,
         });
+        self.latencies.resize_with(self.latencies.len().max(group + 1), Vec::new);
         Ok(())
     }
 
@@ -182,7 +189,8 @@ impl Readers {
                         Ok(len) => {
                             self.bytes += len as u64;
                             let now = self.clock.elapsed().as_nanos() as u64;
-                            reader.take(&self.buffer[..len], self.run, now, &mut self.latencies);
+                            let latencies = &mut self.latencies[reader.group];
+                            reader.take(&self.buffer[..len], self.run, now, latencies);
                         }
                         Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
                         Err(_) => reader.socket = None,
@@ -201,7 +209,13 @@ impl Readers {
             got: sum.got + reader.got,
             twice: sum.twice + reader.twice,
             skipped: sum.skipped + reader.skipped,
+            resets: sum.resets + reader.resets,
         })
+    }
+
+    /// The latencies of a group since they were last asked for, in microseconds.
+    pub fn take_latencies(&mut self, group: usize) -> Vec<u32> {
+        self.latencies.get_mut(group).map(std::mem::take).unwrap_or_default()
     }
 }
 
@@ -211,9 +225,12 @@ impl Reader {
     }
 
     fn take(&mut self, bytes: &[u8], run: u64, now: u64, latencies: &mut Vec<u32>) {
-        let Reader { decoder, next, got, twice, skipped, .. } = self;
+        let Reader { decoder, next, got, twice, skipped, resets, .. } = self;
         decoder.feed(bytes, &mut |line| {
-            let Some(stamp) = line.strip_prefix(b"data:").and_then(Stamp::find) else { return };
+            let Some(stamp) = line.strip_prefix(b"data:").and_then(Stamp::find) else {
+                *resets += u64::from(line == b"event: reset");
+                return;
+            };
             if stamp.run != run {
                 return;
             }
