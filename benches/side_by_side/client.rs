@@ -306,10 +306,9 @@ fn publish(load: &Load, source: &Source, readers: &mut Readers) -> io::Result<u6
         if sent < load.messages && publisher.is_idle() && Instant::now() >= next {
             lines.clear();
             let time = log_time();
-            for number in sent..load.messages.min(sent + u64::from(load.burst)) {
-                readers.stamp(number).write_line(&mut lines, &time, load.size);
-                sent = number + 1;
-            }
+            let end = load.messages.min(sent + u64::from(load.burst));
+            (sent..end).for_each(|number| readers.stamp(number).write_line(&mut lines, &time, load.size));
+            sent = end;
             publisher.publish(&lines)?;
             next += tick;
         }

@@ -44,6 +44,9 @@ const FLAT: f64 = 1.1;
 /// Latency is noisier.
 const FLAT_LATENCY: f64 = 1.5;
 
+/// What the table says of samples: its name, how it is read, and by how much it may grow.
+type Figure = (&'static str, fn(&Sample) -> f64, Option<f64>);
+
 /// What happens how often.
 struct Rhythm {
     every: Duration,
@@ -254,7 +257,7 @@ impl Soaking {
             let samples = &samples[WARM_UP.min(samples.len())..];
             let quarter = samples.len() / 4;
             let (first, last) = (&samples[..quarter], &samples[samples.len() - quarter..]);
-            let figures: [(&str, fn(&Sample) -> f64, Option<f64>); 5] = [
+            let figures: [Figure; 5] = [
                 ("private memory, KB", |sample| sample.private_kb, Some(FLAT)),
                 ("descriptors", |sample| sample.descriptors, Some(FLAT)),
                 ("p50, ms", |sample| sample.p50, Some(FLAT_LATENCY)),

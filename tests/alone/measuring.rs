@@ -1,5 +1,6 @@
 //! The parts of `benches/` that a wrong figure could come from: what is received, cut anywhere; what
 //! is published; quantiles.
+#![allow(unreachable_pub)] // There they are a program's.
 
 #[path = "../../benches/side_by_side/answer.rs"]
 mod answer;

@@ -2,7 +2,7 @@
 
 use std::io;
 
-use crate::cases::{Bench, Run, Runs};
+use crate::cases::{Bench, QUANTILES, Run, Runs};
 use crate::client::Load;
 use crate::contestants::Who::{self, BehindNginx, Floor, FloorBehindNginx, Http, Nchan, TwoWorkers};
 use crate::table::{Row, Table};
@@ -104,8 +104,7 @@ pub fn bursts(bench: &Bench, table: &mut Table) -> io::Result<()> {
 
 /// Adds p50 and p99, with the goals that `judge` sets on them.
 fn latencies(what: &str, runs: &Runs, floor: Who, ours: Who, table: &mut Table, judge: impl Fn(Row, &str, f64) -> Row) {
-    let quantiles: [(&str, fn(&Run) -> f64); 2] = [("p50", |run| run.outcome.p50), ("p99", |run| run.outcome.p99)];
-    for (name, of) in quantiles {
+    for (name, of) in QUANTILES {
         let value = |who| runs.median(who, of);
         let row = Row::new(format!("{what}: {name}, ms")).nchan(value(Nchan)).floor(value(floor)).ours(value(ours));
         table.add(judge(row, name, value(ours) / value(Nchan)));

@@ -52,6 +52,12 @@ pub struct Run {
     all: Vec<u32>,
 }
 
+/// A figure of a run.
+type Figure = fn(&Run) -> f64;
+
+/// The latencies that the table has.
+const QUANTILES: [(&str, Figure); 2] = [("p50", |run| run.outcome.p50), ("p99", |run| run.outcome.p99)];
+
 /// The runs of several contestants.
 pub struct Runs(HashMap<Who, Vec<Run>>);
 

@@ -2,7 +2,7 @@
 
 use std::io;
 
-use crate::cases::{Bench, Run};
+use crate::cases::{Bench, QUANTILES};
 use crate::client::Load;
 use crate::contestants::Who::{BehindNginx, BehindProxy, Floor, FloorBehindNginx, Http, Nchan};
 use crate::table::{Row, Table};
@@ -13,8 +13,7 @@ pub fn run(bench: &Bench, table: &mut Table) -> io::Result<()> {
     let runs = bench.in_turn(&all, table, |load| {
         *load = Load { streams: 1, messages: 200, rate: 100, settle: 0.3, ..load.clone() };
     })?;
-    let quantiles: [(&str, fn(&Run) -> f64); 2] = [("p50", |run| run.outcome.p50), ("p99", |run| run.outcome.p99)];
-    for (name, of) in quantiles {
+    for (name, of) in QUANTILES {
         let value = |who| runs.median(who, of);
         let limited = |row: Row, limit, who| if name == "p50" { row.at_most(limit, " ms", value(who)) } else { row };
         let direct = Row::new(format!("one stream, direct (nchan: by POST): {name}, ms"));
