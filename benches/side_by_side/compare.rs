@@ -1,0 +1,47 @@
+//! The whole comparison, in one run, as a Markdown table.
+
+use std::fs;
+use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::PathBuf;
+
+use crate::cases::{Bench, CASES};
+use crate::client::raise_descriptor_limit;
+use crate::machine;
+use crate::table::Table;
+
+/// What is compared, and how.
+#[derive(Debug, clap::Args)]
+pub struct Compare {
+    /// Only these cases
+    #[arg(value_parser = clap::builder::PossibleValuesParser::new(CASES.iter().map(|case| case.name)))]
+    cases: Vec<String>,
+    /// One round, not the medians of three
+    #[arg(long)]
+    quick: bool,
+    /// Where the table is written to
+    #[arg(long, value_name = "FILE", default_value = "target/compare.md")]
+    out: PathBuf,
+}
+
+/// Compares.
+pub fn run(options: &Compare) -> io::Result<()> {
+    raise_descriptor_limit()?;
+    let bench = Bench { rounds: if options.quick { 1 } else { 3 } };
+    let mut table = Table::default();
+    for case in CASES.iter().filter(|case| options.cases.is_empty() || options.cases.iter().any(|c| c == case.name)) {
+        println!("# {}", case.name);
+        // A case that fails is told, and the others are measured all the same.
+        match catch_unwind(AssertUnwindSafe(|| (case.run)(&bench, &mut table))) {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => table.flaw(format!("{} failed: {error}", case.name)),
+            Err(_) => table.flaw(format!("{} failed", case.name)),
+        }
+    }
+    let command: Vec<String> = std::env::args().skip(1).filter(|word| word != "--bench" && word != "compare").collect();
+    let rounds = if options.quick { "one round" } else { "medians of three rounds, in turn" };
+    let text = format!("{}- `benches/compare {}`: {rounds}\n\n{table}", machine::describe(), command.join(" "));
+    println!("\n{text}");
+    options.out.parent().map_or(Ok(()), fs::create_dir_all)?;
+    fs::write(&options.out, text)
+}
