@@ -52,6 +52,9 @@ pub const FINGERPRINT_WINDOW_BYTES: u64 = 256;
 /// back, by an hour in autumn, and then lines of an earlier time follow later ones.
 pub const SINCE_SLACK: Duration = Duration::from_secs(3 * 3600);
 
+/// In how many places of that past the search looks where it is too large to be read.
+pub const SINCE_SAMPLES: u64 = 512;
+
 /// How much of a log the search for a time reads at most: that much of it may have no times.
 pub const SINCE_SCAN_MAX_BYTES: u64 = 16 * 1024 * 1024;
 

@@ -165,16 +165,17 @@ impl Log {
 
     /// The first `\n` at or after `from`; where there is none, the end.
     pub fn newline_after(&self, from: u64) -> io::Result<Result<u64, u64>> {
-        let mut at = from;
+        // Most often it is near.
+        let (mut at, mut len) = (from, STRETCH_MAX_BYTES / 64);
         loop {
-            let block = self.read(at, STRETCH_MAX_BYTES)?;
+            let block = self.read(at, len)?;
             if let Some(newline) = memchr::memchr(b'\n', &block) {
                 return Ok(Ok(at + newline as u64));
             }
             if block.is_empty() {
                 return Ok(Err(at));
             }
-            at += block.len() as u64;
+            (at, len) = (at + block.len() as u64, STRETCH_MAX_BYTES);
         }
     }
 

@@ -1,40 +1,42 @@
-//! Finding the first line since a time, in a log that may be large and in which not every line has a time. Looks from
-//! the end back in ever larger steps, then halves the last one: it reads in proportion to the logarithm of what follows.
+//! Finding the first line since a time, in a log that may be large, in which not every line has a time, and whose clock
+//! may have been set back: by an hour each autumn, for one.
+//!
+//! Two searches, each from the end back in ever larger steps and then by halves, find where the log passes that time,
+//! and where it passed [`SINCE_SLACK`] before it. What lies between is read where it is small, and looked at in
+//! [`SINCE_SAMPLES`] places where it is large. So little is read in any log.
 
 use std::io;
 
 use chrono::{NaiveDateTime, TimeDelta};
 use memchr::memmem;
 
-use crate::limits::{SINCE_SCAN_MAX_BYTES, SINCE_SLACK, STRETCH_MAX_BYTES};
+use crate::limits::{SINCE_SAMPLES, SINCE_SCAN_MAX_BYTES, SINCE_SLACK, STRETCH_MAX_BYTES};
 use crate::room::line::{self, TIME_FORMAT};
 use crate::store::log::Log;
+
+/// What is read line by line rather than here and there.
+const SMALL_BYTES: u64 = 16 * STRETCH_MAX_BYTES as u64;
+
+/// How much is looked at in one place to find a time.
+const LOOK_BYTES: u64 = 4096;
 
 /// How much of a line its time takes, with the brackets and the blank.
 const TIME_BYTES: usize = "[2026-01-31 08:00:00] ".len();
 
 /// Where the first line at or after `time` begins, in the server's local time; the end where there
 /// is none. Times may go back a little within a log: then it is the first such line since
-/// [`SINCE_SLACK`] before. `None` where [`SINCE_SCAN_MAX_BYTES`] without a time are in the way.
+/// [`SINCE_SLACK`] before, but for times that went on for less than a [`SINCE_SAMPLES`]th of that
+/// before they went back. `None` where [`SINCE_SCAN_MAX_BYTES`] without a time are in the way.
 pub fn since(log: &Log, time: NaiveDateTime) -> io::Result<Option<u64>> {
     let early = time.checked_sub_signed(TimeDelta::from_std(SINCE_SLACK).unwrap_or_default()).unwrap_or(time);
     let [time, early] = [time, early].map(|time| time.format(TIME_FORMAT).to_string().into_bytes());
     let end = log.whole_before(log.size()?)?;
     let mut search = Search { log, left: SINCE_SCAN_MAX_BYTES };
-    // The answer is not before `low`; what is known of `high` is that it lies behind an earlier line, or none.
-    let (mut low, mut high, mut step) = (0, end, STRETCH_MAX_BYTES as u64);
-    while high > low {
-        let from = match low {
-            0 => log.whole_before(high.saturating_sub(step))?,
-            _ if high - low <= STRETCH_MAX_BYTES as u64 => break,
-            _ => log.whole_before(low + (high - low) / 2)?.max(low),
-        };
-        step = step.saturating_mul(2);
-        match search.first(from, high, |_| true)? {
-            Found::Line(start, found) if found < early => low = search.after(start)?,
-            Found::Line(..) | Found::Nothing => high = from,
-            Found::TooFar => return Ok(None),
-        }
+    let Some(mut high) = search.passing(&time, end)? else { return Ok(None) };
+    let Some(mut low) = search.passing(&early, high)? else { return Ok(None) };
+    while high - low > SMALL_BYTES {
+        let Some(narrower) = search.sample(low, high, &time)? else { break };
+        (low, high) = narrower;
     }
     Ok(match search.first(low, end, |found| found >= &time[..])? {
         Found::Line(start, _) => Some(start),
@@ -57,6 +59,44 @@ enum Found {
 }
 
 impl Search<'_> {
+    /// A place behind a line before `time`, or the beginning, with no line before `time` soon after it. Looks in what
+    /// is before `end`. `None` where it is too far to the next line with a time.
+    fn passing(&mut self, time: &[u8], end: u64) -> io::Result<Option<u64>> {
+        let (mut low, mut high, mut step) = (0, end, STRETCH_MAX_BYTES as u64);
+        while high > low {
+            let from = match low {
+                0 => self.log.whole_before(high.saturating_sub(step))?,
+                _ if high - low <= STRETCH_MAX_BYTES as u64 => break,
+                _ => self.log.whole_before(low + (high - low) / 2)?.max(low),
+            };
+            step = step.saturating_mul(2);
+            match self.first(from, high, |_| true)? {
+                Found::Line(start, found) if found[..] < *time => low = self.after(start)?,
+                Found::Line(..) | Found::Nothing => high = from,
+                Found::TooFar => return Ok(None),
+            }
+        }
+        Ok(Some(low))
+    }
+
+    /// The part of what is from `low` to `high` in which a line at or after `time` comes first, as far as looking in
+    /// some places shows; `None` where it shows nothing.
+    fn sample(&mut self, low: u64, high: u64, time: &[u8]) -> io::Result<Option<(u64, u64)>> {
+        let (mut before, step) = (low, ((high - low) / SINCE_SAMPLES).max(LOOK_BYTES));
+        let mut place = low + step;
+        while place < high {
+            let from = self.after(place)?;
+            if let Found::Line(start, found) = self.first(from, (from + LOOK_BYTES).min(high), |_| true)? {
+                if found[..] >= *time {
+                    return Ok(Some((before, start)));
+                }
+                before = start;
+            }
+            place = place.max(from) + step;
+        }
+        Ok((before > low).then_some((before, high)))
+    }
+
     /// The first line that begins from `from` (where one does) to `to`, has a time, and one that is
     /// `wanted`.
     fn first(&mut self, from: u64, to: u64, wanted: impl Fn(&[u8]) -> bool) -> io::Result<Found> {
@@ -179,6 +219,20 @@ mod tests {
         }
         sample.check([10_000, 19_999, 20_000]);
         assert_eq!(since(&Log::with(&sample.text), minutes(1)).unwrap(), None);
+    }
+
+    #[test]
+    fn the_first_of_two_equal_hours_is_found_where_much_was_said() {
+        // A line each minute for days, and then one each second, with the hour from 2 to 3 twice.
+        let mut sample = Sample::default();
+        (0..10_000).for_each(|minute| sample.line(minute, " a: quiet"));
+        let loud = (10_000..10_180).chain(10_120..10_400);
+        for minute in loud {
+            (0..240).for_each(|_| sample.line(minute, " a: loud"));
+        }
+        assert!(sample.text.len() as u64 > 2 * SMALL_BYTES);
+        sample.check((9_900..10_450).step_by(7));
+        sample.check((10_115..10_185).chain([10_399, 10_400]));
     }
 
     #[test]
