@@ -23,9 +23,6 @@ use crate::wire::cgi;
 use crate::wire::fastcgi::record;
 use crate::wire::fastcgi::session::{Event, Request, Session};
 
-/// How much is read at a time while a request comes in.
-const READ_BYTES: usize = 16 * 1024;
-
 /// Serves the requests of one connection, until either side closes it.
 pub fn serve(connection: Connection, socket: Socket) -> impl Future<Output = ()> {
     // No `async fn`, and a box around what a request needs: an idle stream is to hold none of it.
@@ -72,7 +69,6 @@ async fn next_stream(
 }
 
 async fn next_request(server: &Server, socket: &Socket, session: &mut Session) -> io::Result<Option<Request>> {
-    let mut buffer = vec![0; READ_BYTES];
     let mut deadline = None;
     loop {
         while let Some(event) = session.next_event().map_err(malformed)? {
@@ -86,18 +82,22 @@ async fn next_request(server: &Server, socket: &Socket, session: &mut Session) -
             // A connection that waits for its next request may wait for ever.
             deadline = None;
             tokio::select! {
-                read = socket.read(&mut buffer) => read?,
+                read = read(socket, session) => read?,
                 () = server.stopped() => return Ok(None),
             }
         } else {
             let deadline = *deadline.get_or_insert_with(|| Instant::now() + REQUEST_TIMEOUT);
-            timeout_at(deadline, socket.read(&mut buffer)).await??
+            timeout_at(deadline, read(socket, session)).await??
         };
         if read == 0 {
             return Ok(None);
         }
-        session.feed(&buffer[..read]);
     }
+}
+
+/// Waits until something can be read, and feeds it to the session; how much that was.
+async fn read(socket: &Socket, session: &mut Session) -> io::Result<usize> {
+    socket.read(|bytes| session.feed(bytes)).await
 }
 
 fn malformed(error: impl std::error::Error + Send + Sync + 'static) -> io::Error {

@@ -48,7 +48,7 @@ pub struct Admission {
 #[derive(Debug, Default)]
 struct Taken {
     all: usize,
-    topics: HashMap<Key, usize>,
+    topics: HashMap<Arc<Key>, usize>,
     clients: HashMap<Client, usize>,
 }
 
@@ -56,7 +56,7 @@ struct Taken {
 #[derive(Debug)]
 pub struct Slot {
     admission: Arc<Admission>,
-    key: Key,
+    key: Arc<Key>,
     client: Option<Client>,
 }
 
@@ -103,10 +103,10 @@ impl Admission {
         if let Some(client) = client {
             *taken.clients.entry(client).or_default() += 1;
         }
-        // All streams of a topic share one name of it.
-        let topic = taken.topics.entry(key.clone());
-        let key = topic.key().clone();
-        *topic.or_default() += 1;
+        // All streams of a topic share one key.
+        let known = taken.topics.get_key_value(key).map(|(known, _)| known.clone());
+        let key = known.unwrap_or_else(|| Arc::new(key.clone()));
+        *taken.topics.entry(key.clone()).or_default() += 1;
         Ok(Slot { admission: self.clone(), key, client })
     }
 
@@ -122,7 +122,7 @@ impl Admission {
 
     /// How many rooms have streams.
     pub fn rooms(&self) -> usize {
-        self.lock().topics.keys().filter(|(_, topic)| matches!(topic, Topic::Room(_))).count()
+        self.lock().topics.keys().filter(|key| matches!(key.1, Topic::Room(_))).count()
     }
 
     fn lock(&self) -> MutexGuard<'_, Taken> {

@@ -1,11 +1,15 @@
 //! A connection's socket, TCP or Unix, as a stream writes to it: at once or not at all.
 
+use std::future::poll_fn;
 use std::io::{self, IoSlice};
 use std::net::IpAddr;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
 use tokio::net::{TcpStream, UnixStream};
+
+/// How much is read at a time.
+const READ_BYTES: usize = 16 * 1024;
 
 /// A connected socket.
 #[derive(Debug)]
@@ -64,15 +68,20 @@ impl Socket {
         }
     }
 
-    /// Waits until something can be read, and reads it.
-    pub async fn read(&self, buffer: &mut [u8]) -> io::Result<usize> {
-        loop {
-            std::future::poll_fn(|cx| self.poll_readable(cx)).await?;
-            match self.try_read(buffer) {
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                done => return done,
+    /// Waits until something can be read, and shows it to `take`; how much that was. No buffer waits
+    /// meanwhile.
+    pub async fn read(&self, mut take: impl FnMut(&[u8])) -> io::Result<usize> {
+        poll_fn(|cx| {
+            let mut buffer = [0; READ_BYTES];
+            loop {
+                ready!(self.poll_readable(cx))?;
+                match self.try_read(&mut buffer) {
+                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                    read => return Poll::Ready(read.inspect(|len| take(&buffer[..*len]))),
+                }
             }
-        }
+        })
+        .await
     }
 
     /// Writes all of it.
@@ -82,7 +91,7 @@ impl Socket {
             match self.try_write(std::slice::from_ref(&rest)) {
                 Ok(written) => drop(rest.split_to(written)),
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    std::future::poll_fn(|cx| self.poll_writable(cx)).await?;
+                    poll_fn(|cx| self.poll_writable(cx)).await?;
                 }
                 Err(error) => return Err(error),
             }
