@@ -17,7 +17,7 @@ use crate::room::name::{RoomName, UserName};
 use crate::store::log::{Log, Stretch};
 use crate::store::root::DataRoot;
 use crate::store::tail::{Look, Tail};
-use crate::store::watch::{Hint, Place, Watcher};
+use crate::store::watch::{Hint, Place, Watch};
 use crate::store::{avatars, history};
 use crate::wire::{json, sse};
 
@@ -45,7 +45,7 @@ pub struct Changes {
 pub struct Feed {
     topic: Topic,
     root: Arc<DataRoot>,
-    watcher: Arc<Watcher>,
+    watcher: Arc<dyn Watch>,
     inner: Mutex<Inner>,
 }
 
@@ -109,7 +109,7 @@ impl Changes {
 impl Feed {
     /// The feed about `topic`; `None` where there is no such room. Its places are watched from here
     /// on.
-    pub fn open(root: &Arc<DataRoot>, topic: &Topic, watcher: &Arc<Watcher>) -> io::Result<Option<Feed>> {
+    pub fn open(root: &Arc<DataRoot>, topic: &Topic, watcher: &Arc<dyn Watch>) -> io::Result<Option<Feed>> {
         // The watches first: nothing that comes after reading may go unnoticed.
         let places = places(topic);
         places.iter().for_each(|place| watcher.watch(place));

@@ -11,7 +11,7 @@ use tokio::sync::Notify;
 use crate::live::attendance::Attendance;
 use crate::live::feed::{Feed, Topic};
 use crate::store::root::DataRoot;
-use crate::store::watch::{Hint, WatchMode, Watcher};
+use crate::store::watch::{Hint, Watch, WatchMode, Watcher};
 
 /// A feed's name within a process.
 pub type Key = (Arc<DataRoot>, Topic);
@@ -20,7 +20,7 @@ pub type Key = (Arc<DataRoot>, Topic);
 pub struct Registry {
     mode: WatchMode,
     inboxes: Vec<Arc<Inbox>>,
-    roots: Mutex<HashMap<Arc<DataRoot>, Arc<Watcher>>>,
+    roots: Mutex<HashMap<Arc<DataRoot>, Arc<dyn Watch>>>,
     feeds: Mutex<HashMap<Key, Weak<Feed>>>,
     streams: Arc<AtomicUsize>,
     max_streams: usize,
@@ -93,7 +93,7 @@ impl Registry {
         lock(&self.feeds).iter().filter(|(_, feed)| feed.strong_count() > 0).map(|(key, _)| key.clone()).collect()
     }
 
-    fn watcher(&self, root: &Arc<DataRoot>) -> Arc<Watcher> {
+    fn watcher(&self, root: &Arc<DataRoot>) -> Arc<dyn Watch> {
         let mut roots = lock(&self.roots);
         roots
             .entry(root.clone())

@@ -4,6 +4,7 @@
 
 use std::io::{self, Write};
 use std::os::fd::AsFd;
+use std::sync::Arc;
 use std::time::Instant;
 
 use bytes::Bytes;
@@ -15,13 +16,14 @@ use crate::live::feed::{Changes, Feed, Topic};
 use crate::live::reader::Reader;
 use crate::live::stream::Stream;
 use crate::store::avatars;
-use crate::store::bell::Bell;
-use crate::store::watch::WatchMode;
+use crate::store::bell;
+use crate::store::watch::{Watch, WatchMode};
 
 /// Writes a stream to `out` until it ends or its client has gone. `head` goes before all. Says
 /// whether the room is there: else nothing was written.
 pub fn serve(mut stream: Stream, mode: WatchMode, head: Vec<u8>, out: &mut (impl Write + AsFd)) -> io::Result<bool> {
-    let (bell, watcher) = Bell::new(&stream.root, mode)?;
+    let bell = bell::hang(&stream.root, mode)?;
+    let watcher: Arc<dyn Watch> = bell.clone();
     let Some(feed) = Feed::open(&stream.root, &stream.topic, &watcher)? else { return Ok(false) };
     let mut reader = Reader::open(&mut stream, &feed.view(), Framing::Plain, 1, Instant::now())?;
     let mut stay = Stay::of(&stream);

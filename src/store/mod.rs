@@ -8,5 +8,6 @@ pub mod bell;
 pub mod history;
 pub mod log;
 pub mod root;
+pub mod stamps;
 pub mod tail;
 pub mod watch;
