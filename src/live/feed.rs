@@ -150,11 +150,15 @@ impl Feed {
             }
             // What was written into a log before its room went comes before that the room is gone.
             if inner.read_log(&self.root)? {
-                return Ok(Some(changes));
+                // But who is there does not wait for the end of a log that may have none.
+                if changes.state {
+                    self.read_state(&mut inner, false)?;
+                }
+                return Ok(Some(Changes { state: false, ..changes }));
             }
         }
         if changes.state || changes.place {
-            self.read_state(&mut inner)?;
+            self.read_state(&mut inner, true)?;
         }
         let more = changes.log && inner.read_log(&self.root)?;
         Ok(more.then_some(Changes { log: true, ..Changes::default() }))
@@ -178,7 +182,8 @@ impl Feed {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn read_state(&self, inner: &mut Inner) -> io::Result<()> {
+    /// Reads the state; that there is none any more is told where it `may_end`.
+    fn read_state(&self, inner: &mut Inner, may_end: bool) -> io::Result<()> {
         match &self.topic {
             Topic::Rooms => {
                 let rooms = self.root.rooms()?;
@@ -186,7 +191,8 @@ impl Feed {
                 inner.set_state("rooms", serde_json::to_vec(&names)?);
             }
             Topic::Room(name) => match self.root.room(name)? {
-                None => inner.update(|tip| tip.gone = true),
+                None if may_end => inner.update(|tip| tip.gone = true),
+                None => {}
                 Some(room) => {
                     let mut members = avatars::members(&room)?;
                     if self.watch_avatars(inner, name, &members) {
