@@ -12,4 +12,6 @@ mod seam;
 mod server;
 mod shell;
 mod streams;
+#[cfg(target_os = "linux")]
+mod watching;
 mod ways;

@@ -283,8 +283,12 @@ watched_and_polled! {
             // Dropped with whatever ends this test.
             let (_busy_until, done) = std::sync::mpsc::channel::<()>();
             let mut log = rooms.open("Busy");
-            threads.spawn(move || {
-                while done.try_recv() == Err(std::sync::mpsc::TryRecvError::Empty) {
+            let writer = threads.spawn(move || {
+                // A bound, for the sake of the disk.
+                for _ in 0..100_000 {
+                    if done.try_recv() != Err(std::sync::mpsc::TryRecvError::Empty) {
+                        break;
+                    }
                     log.write_all(&b"more and more of it\n".repeat(1000)).unwrap();
                 }
             });
@@ -297,6 +301,7 @@ watched_and_polled! {
             rooms.avatar("Quiet", "walker");
             assert_eq!(names(&quiet.next_named("members")), "walker");
             busy.until(|event| event.event == "members" && names(event) == "walker");
+            assert!(!writer.is_finished(), "who is there was told only once nothing more was said");
         });
     }
 }

@@ -210,8 +210,7 @@ fn inode(directory: &OwnedFd) -> Option<(u64, u64)> {
     fstat(directory).ok().map(|stat| (stat.st_dev, stat.st_ino))
 }
 
-/// Whether it takes a look to tell what is new. There is but one thing to hear from an avatar, and
-/// a file that is written anew within it leaves no stamp.
+/// Whether it takes a look to tell what is new. There is but one thing to hear from an avatar.
 fn needs_stamps(place: &Place, way: &Way) -> bool {
     kind(place) == Kind::Folder || matches!(way, Way::Poll)
 }
