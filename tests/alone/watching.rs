@@ -207,8 +207,10 @@ each_way! {
         until(&mut live, "reset", |_| true);
         assert_eq!(message(&mut live), "new");
         // Nothing happens where it was before.
-        rooms.append("R", b"here\n");
-        assert_eq!(message(&mut live), "here");
+        for n in 0..5 {
+            let line = rooms.line("R", "al", &n.to_string());
+            assert_eq!(message(&mut live), line);
+        }
         live.hang_up();
     }
 
