@@ -1,6 +1,9 @@
 //! dnotify, the elder of inotify: a signal when something changes in a directory that is held open.
 //! It needs no instance, of which a user has but 128. The signals are blocked and read from a
 //! descriptor, and however many changes there are, one of each kind waits.
+//!
+//! It sees what inotify sees, but for what becomes of the watched directory itself: that is seen
+//! from the one it is in, and a data root is in none that is watched.
 
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::path::Path;
