@@ -98,7 +98,7 @@ impl Config {
             config.padding = checked(name, value, choice, "expected auto, on or off")?;
         }
         if let Some((name, value)) = lookup("CHATROOM_WATCH") {
-            config.watch = checked(name, value, choice, "expected auto or poll")?;
+            config.watch = checked(name, value, choice, "expected auto, dnotify or poll")?;
         }
         if let Some((name, value)) = lookup("CHATROOM_ACK") {
             config.ack = checked(name, value, choice, "expected written or synced")?;

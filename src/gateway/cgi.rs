@@ -1,5 +1,5 @@
 //! One request, one process: CGI (RFC 3875), under fcgiwrap, Apache, lighttpd or busybox httpd. No
-//! runtime, no threads but the watcher's.
+//! runtime and, on Linux, no other thread.
 
 use std::env;
 use std::ffi::OsStr;

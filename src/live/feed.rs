@@ -18,7 +18,7 @@ use crate::room::name::{RoomName, UserName};
 use crate::store::log::{Log, Stale, Stretch};
 use crate::store::root::DataRoot;
 use crate::store::tail::{Look, Tail};
-use crate::store::watch::{Hint, Place, Watcher};
+use crate::store::watch::{Hint, Place, Watch};
 use crate::store::{avatars, history};
 use crate::wire::{json, sse};
 
@@ -46,7 +46,7 @@ pub struct Changes {
 pub struct Feed {
     topic: Topic,
     root: Arc<DataRoot>,
-    watcher: Arc<Watcher>,
+    watcher: Arc<dyn Watch>,
     metrics: Arc<Metrics>,
     inner: Mutex<Inner>,
 }
@@ -116,7 +116,7 @@ impl Feed {
     pub fn open(
         root: &Arc<DataRoot>,
         topic: &Topic,
-        watcher: &Arc<Watcher>,
+        watcher: &Arc<dyn Watch>,
         metrics: &Arc<Metrics>,
     ) -> io::Result<Option<Feed>> {
         // The watches first: nothing that comes after reading may go unnoticed.
@@ -169,11 +169,15 @@ impl Feed {
             }
             // What was written into a log before its room went comes before that the room is gone.
             if self.read_log(&mut inner)? {
-                return Ok(Some(changes));
+                // But who is there does not wait for the end of a log that may have none.
+                if changes.state {
+                    self.read_state(&mut inner, false)?;
+                }
+                return Ok(Some(Changes { state: false, ..changes }));
             }
         }
         if changes.state || changes.place {
-            self.read_state(&mut inner)?;
+            self.read_state(&mut inner, true)?;
         }
         let more = changes.log && self.read_log(&mut inner)?;
         Ok(more.then_some(Changes { log: true, ..Changes::default() }))
@@ -213,7 +217,8 @@ impl Feed {
         Ok(true)
     }
 
-    fn read_state(&self, inner: &mut Inner) -> io::Result<()> {
+    /// Reads the state; that there is none any more is told where it `may_end`.
+    fn read_state(&self, inner: &mut Inner, may_end: bool) -> io::Result<()> {
         match &self.topic {
             Topic::Rooms => {
                 let rooms = self.root.rooms()?;
@@ -221,7 +226,8 @@ impl Feed {
                 inner.set_state("rooms", serde_json::to_vec(&names)?);
             }
             Topic::Room(name) => match self.root.room(name)? {
-                None => inner.update(|tip| tip.gone = true),
+                None if may_end => inner.update(|tip| tip.gone = true),
+                None => {}
                 Some(room) => {
                     let mut members = avatars::members(&room)?;
                     if self.watch_avatars(inner, name, &members) {

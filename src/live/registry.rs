@@ -16,7 +16,7 @@ use crate::live::metrics::Metrics;
 use crate::store::append::Appended;
 use crate::store::commit::Committer;
 use crate::store::root::DataRoot;
-use crate::store::watch::{Hint, WatchMode, Watcher};
+use crate::store::watch::{Hint, Watch, WatchMode, Watcher};
 
 /// A feed's name within a process.
 pub type Key = (Arc<DataRoot>, Topic);
@@ -113,16 +113,14 @@ impl Registry {
         counts.into_iter().fold((0, 0), |(kernel, polled), count| (kernel + count.0, polled + count.1))
     }
 
-    fn watcher(&self, root: &Arc<DataRoot>) -> Arc<Watcher> {
+    fn watcher(&self, root: &Arc<DataRoot>) -> Arc<dyn Watch> {
         let mut roots = lock(&self.roots);
-        roots
-            .entry(root.clone())
-            .or_insert_with(|| {
-                let (inboxes, hinted) = (self.inboxes.clone(), root.clone());
-                let sink = move |hint: Hint| inboxes.iter().for_each(|inbox| inbox.put(&hinted, &hint));
-                Arc::new(Watcher::new(root, self.mode, Arc::new(sink)))
-            })
-            .clone()
+        let watcher = roots.entry(root.clone()).or_insert_with(|| {
+            let (inboxes, hinted) = (self.inboxes.clone(), root.clone());
+            let sink = move |hint: Hint| inboxes.iter().for_each(|inbox| inbox.put(&hinted, &hint));
+            Arc::new(Watcher::new(root, self.mode, Arc::new(sink)))
+        });
+        watcher.clone()
     }
 }
 

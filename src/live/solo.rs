@@ -17,14 +17,15 @@ use crate::live::metrics::Tally;
 use crate::live::reader::Reader;
 use crate::live::stream::Stream;
 use crate::store::avatars;
-use crate::store::bell::Bell;
-use crate::store::watch::WatchMode;
+use crate::store::bell;
+use crate::store::watch::{Watch, WatchMode};
 
 /// Writes a stream to `out` until it ends or its client has gone. `head` goes before all. Says
 /// whether the room is there: else nothing was written.
 pub fn serve(mut stream: Stream, mode: WatchMode, head: Vec<u8>, out: &mut (impl Write + AsFd)) -> io::Result<bool> {
     let (root, topic) = stream.slot.key().clone();
-    let (bell, watcher) = Bell::new(&root, mode)?;
+    let bell = bell::hang(&root, mode)?;
+    let watcher: Arc<dyn Watch> = bell.clone();
     let Some(feed) = Feed::open(&root, &topic, &watcher, &Arc::default())? else { return Ok(false) };
     let mut reader = Reader::open(&mut stream, &feed.view(), Framing::Plain, 1, Instant::now())?;
     let mut stay = Stay::of(&stream);

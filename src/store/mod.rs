@@ -10,5 +10,6 @@ pub mod history;
 pub mod log;
 pub mod root;
 pub mod since;
+pub mod stamps;
 pub mod tail;
 pub mod watch;

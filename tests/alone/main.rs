@@ -14,4 +14,6 @@ mod seam;
 mod server;
 mod shell;
 mod streams;
+#[cfg(target_os = "linux")]
+mod watching;
 mod ways;
