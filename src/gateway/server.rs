@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use http::StatusCode;
 use prometheus_client::metrics::gauge::Gauge;
@@ -25,14 +25,11 @@ use crate::api::site::Site;
 use crate::config::Config;
 use crate::gateway::listen::{Bound, Listener};
 use crate::gateway::{fastcgi, http as http_gateway};
-use crate::limits::STOP_WAIT;
+use crate::limits::{ACCEPT_PAUSE, STOP_WAIT};
 use crate::live::hub::Hub;
 use crate::live::registry::Registry;
 use crate::live::socket::Socket;
 use crate::store::root::DataRoot;
-
-/// How long no connection is accepted after it could not be: out of descriptors, most often.
-const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// What the connections speak.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -8,8 +8,7 @@ use std::task::{Context, Poll, ready};
 use bytes::Bytes;
 use tokio::net::{TcpStream, UnixStream};
 
-/// How much is read at a time.
-const READ_BYTES: usize = 16 * 1024;
+use crate::limits::READ_BYTES;
 
 /// A connected socket.
 #[derive(Debug)]

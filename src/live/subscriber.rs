@@ -10,17 +10,11 @@ use std::time::Instant;
 use bytes::Bytes;
 use tracing::warn;
 
-use crate::limits::{STUCK_MAX, WRITE_MAX_BYTES};
+use crate::limits::{REPLIES_MAX_BYTES, STUCK_MAX, TURN_MAX_BYTES};
 use crate::live::feed::{Feed, View};
 use crate::live::metrics::Tally;
 use crate::live::reader::{End, Reader};
 use crate::live::socket::Socket;
-
-/// How much one reader is written at a stretch before others have their turn.
-const TURN_MAX_BYTES: usize = 2 * WRITE_MAX_BYTES;
-
-/// How much of what a peer wants between the lines may wait for it.
-const REPLIES_MAX_BYTES: usize = 2 * WRITE_MAX_BYTES;
 
 /// A reader and its socket.
 pub struct Subscriber {

@@ -10,15 +10,11 @@ use std::io;
 use chrono::{NaiveDateTime, TimeDelta};
 use memchr::memmem;
 
-use crate::limits::{SINCE_SAMPLES, SINCE_SCAN_MAX_BYTES, SINCE_SLACK, STRETCH_MAX_BYTES};
+use crate::limits::{
+    SINCE_LOOK_BYTES, SINCE_SAMPLES, SINCE_SCAN_MAX_BYTES, SINCE_SLACK, SINCE_SMALL_BYTES, STRETCH_MAX_BYTES,
+};
 use crate::room::line::{self, TIME_FORMAT};
 use crate::store::log::Log;
-
-/// What is read line by line rather than here and there.
-const SMALL_BYTES: u64 = 16 * STRETCH_MAX_BYTES as u64;
-
-/// How much is looked at in one place to find a time.
-const LOOK_BYTES: u64 = 4096;
 
 /// How much of a line its time takes, with the brackets and the blank.
 const TIME_BYTES: usize = "[2026-01-31 08:00:00] ".len();
@@ -34,7 +30,7 @@ pub fn since(log: &Log, time: NaiveDateTime) -> io::Result<Option<u64>> {
     let mut search = Search { log, left: SINCE_SCAN_MAX_BYTES };
     let Some(mut high) = search.passing(&time, end)? else { return Ok(None) };
     let Some(mut low) = search.passing(&early, high)? else { return Ok(None) };
-    while high - low > SMALL_BYTES {
+    while high - low > SINCE_SMALL_BYTES {
         let Some(narrower) = search.sample(low, high, &time)? else { break };
         (low, high) = narrower;
     }
@@ -82,11 +78,11 @@ impl Search<'_> {
     /// The part of what is from `low` to `high` in which a line at or after `time` comes first, as far as looking in
     /// some places shows; `None` where it shows nothing.
     fn sample(&mut self, low: u64, high: u64, time: &[u8]) -> io::Result<Option<(u64, u64)>> {
-        let (mut before, step) = (low, ((high - low) / SINCE_SAMPLES).max(LOOK_BYTES));
+        let (mut before, step) = (low, ((high - low) / SINCE_SAMPLES).max(SINCE_LOOK_BYTES));
         let mut place = low + step;
         while place < high {
             let from = self.after(place)?;
-            if let Found::Line(start, found) = self.first(from, (from + LOOK_BYTES).min(high), |_| true)? {
+            if let Found::Line(start, found) = self.first(from, (from + SINCE_LOOK_BYTES).min(high), |_| true)? {
                 if found[..] >= *time {
                     return Ok(Some((before, start)));
                 }
@@ -230,7 +226,7 @@ mod tests {
         for minute in loud {
             (0..240).for_each(|_| sample.line(minute, " a: loud"));
         }
-        assert!(sample.text.len() as u64 > 2 * SMALL_BYTES);
+        assert!(sample.text.len() as u64 > 2 * SINCE_SMALL_BYTES);
         sample.check((9_900..10_450).step_by(7));
         sample.check((10_115..10_185).chain([10_399, 10_400]));
     }

@@ -9,6 +9,7 @@ mod cgi;
 mod fastcgi;
 mod layout;
 mod limits;
+mod load;
 mod measuring;
 mod seam;
 mod server;
