@@ -18,11 +18,11 @@ const EVENTS: &[(&str, &str)] = &[("Accept", "text/event-stream")];
 const FROM_THE_START: &str = "/rooms/R?format=raw&last_event_id=0000000000000000_0000000000000000";
 const THE_END: &str = "this is the end";
 
-/// Whole lines, twenty in a write.
+/// Whole lines, twenty in a write; more in all than the sockets of one who does not read take.
 fn write_in_bursts(mut log: File) {
-    for burst in 0..100 {
+    for burst in 0..80 {
         let lines: Vec<u8> =
-            (0..20).flat_map(|n| format!("burst {burst}.{n} {}\n", "b".repeat(500)).into_bytes()).collect();
+            (0..20).flat_map(|n| format!("burst {burst}.{n} {}\n", "b".repeat(2500)).into_bytes()).collect();
         log.write_all(&lines).unwrap();
         thread::yield_now();
     }
@@ -69,9 +69,9 @@ fn load(watch: &str, workers: &str) {
     let site = &server.site();
     let open = || Stream::open(site, FROM_THE_START, EVENTS);
     let everybody_read = thread::scope(|threads| {
-        let stopped: Vec<Stream> = (0..3).map(|_| open()).collect();
-        let steady = (0..12).map(|_| threads.spawn(|| read(site, open(), || false)));
-        let resuming = (0..6).map(|seed| {
+        let stopped: Vec<Stream> = (0..2).map(|_| open()).collect();
+        let steady = (0..6).map(|_| threads.spawn(|| read(site, open(), || false)));
+        let resuming = (0..4).map(|seed| {
             let mut seeded = Seeded(seed);
             threads.spawn(move || read(site, open(), || seeded.below(200) == 0))
         });
