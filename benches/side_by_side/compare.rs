@@ -40,7 +40,10 @@ pub fn run(options: &Compare) -> io::Result<()> {
         }
     }
     let command: Vec<String> = std::env::args().skip(1).filter(|word| word != "--bench").collect();
-    let rounds = if options.quick { "one round" } else { "medians of three rounds, in turn" };
+    let rounds = match options.quick {
+        true => "one round",
+        false => "medians of three rounds, in turn (memory, idle streams and CGI: one round)",
+    };
     let text = format!("{}- `benches/{}`: {rounds}\n\n{table}", machine::describe(), command.join(" "));
     println!("\n{text}");
     options.out.parent().map_or(Ok(()), fs::create_dir_all)?;
