@@ -5,9 +5,10 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
 
-use crate::config::{self, Config, DEFAULT_ROOT, Padding};
+use crate::config::{self, Ack, Config, DEFAULT_ROOT, Padding};
 use crate::gateway::listen::Address;
 use crate::limits;
+use crate::live::admission::Bounds;
 use crate::room::name::{RoomName, UserName};
 use crate::store::watch::WatchMode;
 
@@ -93,6 +94,12 @@ pub enum Command {
         #[command(flatten)]
         place: PlaceOptions,
     },
+    /// Show how a server is doing, from its /metrics
+    Status {
+        /// The server's address
+        #[arg(long, value_name = "URL", env = "CHATROOM_URL", default_value = "http://127.0.0.1:8080/")]
+        url: String,
+    },
     /// List who is in a room; people on a web page have a `@` before their name
     Who {
         /// The room
@@ -129,9 +136,19 @@ pub struct ServerOptions {
     /// How changes of files are noticed (auto: inotify or kqueue, polling where that can't be had)
     #[arg(long, value_enum, env = "CHATROOM_WATCH", default_value_t)]
     watch: WatchMode,
+    /// When a posted message is acknowledged: once it is in the log, which outlives a crash of any
+    /// program, or once it is on disk, which outlives a power cut
+    #[arg(long, value_enum, env = "CHATROOM_ACK", default_value_t)]
+    ack: Ack,
     /// How many streams are served at a time
     #[arg(long, value_name = "N", env = "CHATROOM_MAX_STREAMS", default_value_t = limits::STREAMS_DEFAULT)]
     max_streams: usize,
+    /// How many of them in one room [default: as many as in all]
+    #[arg(long, value_name = "N", env = "CHATROOM_MAX_ROOM_STREAMS")]
+    max_room_streams: Option<usize>,
+    /// How many of them for one client address (of IPv6, its /64) [default: as many as in all]
+    #[arg(long, value_name = "N", env = "CHATROOM_MAX_CLIENT_STREAMS")]
+    max_client_streams: Option<usize>,
     /// How many threads serve
     #[arg(long, value_name = "N", env = "CHATROOM_WORKERS", default_value_t = 1,
           value_parser = clap::value_parser!(u8).range(1..))]
@@ -164,8 +181,9 @@ impl ServerOptions {
             lifetime: self.lifetime,
             padding: self.padding,
             watch: self.watch,
-            max_streams: self.max_streams,
+            bounds: Bounds { all: self.max_streams, room: self.max_room_streams, client: self.max_client_streams },
             grace: self.grace,
+            ack: self.ack,
         }
     }
 

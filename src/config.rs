@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::limits;
+use crate::live::admission::Bounds;
 use crate::live::stream::Pace;
 use crate::store::watch::WatchMode;
 
@@ -26,9 +27,11 @@ pub struct Config {
     /// How changes are noticed.
     pub watch: WatchMode,
     /// How many streams at most.
-    pub max_streams: usize,
+    pub bounds: Bounds,
     /// How long after its last stream a web avatar leaves.
     pub grace: Duration,
+    /// When a posted message is acknowledged.
+    pub ack: Ack,
 }
 
 /// When events are followed by padding.
@@ -41,6 +44,16 @@ pub enum Padding {
     On,
     /// Never.
     Off,
+}
+
+/// When a posted message is acknowledged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
+pub enum Ack {
+    /// Once it is in the log: it outlives a crash of any program.
+    #[default]
+    Written,
+    /// Once it is on disk: it outlives a power cut.
+    Synced,
 }
 
 /// Why a setting makes no sense.
@@ -60,8 +73,9 @@ impl Default for Config {
             lifetime: limits::LIFETIME_DEFAULT,
             padding: Padding::Auto,
             watch: WatchMode::Auto,
-            max_streams: limits::STREAMS_DEFAULT,
+            bounds: Bounds::default(),
             grace: limits::GRACE_DEFAULT,
+            ack: Ack::Written,
         }
     }
 }
@@ -84,7 +98,10 @@ impl Config {
             config.padding = checked(name, value, choice, "expected auto, on or off")?;
         }
         if let Some((name, value)) = lookup("CHATROOM_WATCH") {
-            config.watch = checked(name, value, choice, "expected auto or poll")?;
+            config.watch = checked(name, value, choice, "expected auto, dnotify or poll")?;
+        }
+        if let Some((name, value)) = lookup("CHATROOM_ACK") {
+            config.ack = checked(name, value, choice, "expected written or synced")?;
         }
         Ok(config)
     }

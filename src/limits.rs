@@ -33,6 +33,21 @@ pub const WRITE_MAX_BYTES: usize = 64 * 1024;
 /// How many pieces one write gathers (the kernel takes 1,024; more gain nothing).
 pub const WRITE_MAX_SLICES: usize = 32;
 
+/// How much one reader is written at a stretch before others have their turn.
+pub const TURN_MAX_BYTES: usize = 2 * WRITE_MAX_BYTES;
+
+/// How much of what a peer wants between the lines (FastCGI management records) may wait for it.
+pub const REPLIES_MAX_BYTES: usize = 2 * WRITE_MAX_BYTES;
+
+/// How much is read from a connection at a time.
+pub const READ_BYTES: usize = 16 * 1024;
+
+/// How many connections may wait to be accepted.
+pub const BACKLOG: i32 = 4096;
+
+/// How long no connection is accepted after it could not be: out of descriptors, most often.
+pub const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
 /// How many messages a page of history has where the request does not say.
 pub const PAGE_DEFAULT_LINES: usize = 200;
 
@@ -45,12 +60,27 @@ pub const PAGE_MAX_BYTES: u64 = 8 * 1024 * 1024;
 /// How many lines of the log as it now is a stream shows after a `reset`.
 pub const RESET_LINES: usize = PAGE_DEFAULT_LINES;
 
+/// The longest value of an avatar's attribute that is read.
+pub const ATTRIBUTE_MAX_BYTES: u64 = 256;
+
 /// How many bytes before a position its fingerprint covers.
 pub const FINGERPRINT_WINDOW_BYTES: u64 = 256;
 
 /// How far back before a time that was asked for the search for it begins reading: clocks are set
 /// back, by an hour in autumn, and then lines of an earlier time follow later ones.
 pub const SINCE_SLACK: Duration = Duration::from_secs(3 * 3600);
+
+/// How much of that past is read line by line rather than here and there.
+pub const SINCE_SMALL_BYTES: u64 = 16 * STRETCH_MAX_BYTES as u64;
+
+/// How much is looked at in one place to find a time.
+pub const SINCE_LOOK_BYTES: u64 = 4096;
+
+/// In how many places of that past the search looks where it is too large to be read.
+pub const SINCE_SAMPLES: u64 = 512;
+
+/// How much of a log the search for a time reads at most: that much of it may have no times.
+pub const SINCE_SCAN_MAX_BYTES: u64 = 16 * 1024 * 1024;
 
 /// The longest set of FastCGI parameters of one request, names and values.
 pub const PARAMS_MAX_BYTES: usize = 64 * 1024;
@@ -79,6 +109,9 @@ pub const LIFETIME_JITTER: f64 = 0.1;
 
 /// What `retry:` tells a client: a reconnect after this long, and up to twice as long at random.
 pub const RETRY_BASE: Duration = Duration::from_millis(1000);
+
+/// The longest time between two attempts of `chatroom tail -f` to reconnect.
+pub const RETRY_MAX: Duration = Duration::from_secs(30);
 
 /// How long a reader may take nothing before it is closed. It resumes where it was.
 pub const STUCK_MAX: Duration = Duration::from_secs(60);

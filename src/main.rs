@@ -8,6 +8,7 @@ use chatroom::gateway::cgi;
 use chatroom::gateway::listen::{Address, Bound};
 use chatroom::gateway::server::{self, Protocol};
 use chatroom::shell::place::{Failure, Place};
+use chatroom::shell::status::status;
 use chatroom::shell::talk;
 use chatroom::store::root::DataRoot;
 use clap::Parser;
@@ -54,6 +55,7 @@ fn run(command: Command) -> Result<(), Failure> {
         Command::Say { room, text, user, place } => talk::say(&open(&place)?, &room, user.as_ref(), text.as_deref()),
         Command::Tail { room, lines, follow, place } => open(&place)?.tail(&room, lines, follow, &mut out),
         Command::Rooms { place } => talk::rooms(&open(&place)?, &mut out),
+        Command::Status { url } => status(&url, &mut out),
         Command::Who { room, place } => talk::who(&open(&place)?, &room, &mut out),
     }
 }

@@ -16,6 +16,7 @@ use crate::api::{room, streams};
 use crate::limits::MESSAGE_MAX_BYTES;
 use crate::live::encoding::Format;
 use crate::live::feed::Topic;
+use crate::live::registry::OnDisk;
 use crate::live::stream::{Start, Stream};
 use crate::room::cursor::Cursor;
 use crate::room::line::TIME_FORMAT;
@@ -27,6 +28,8 @@ use crate::wire::{json, sse};
 
 /// How long the pages of these programs wait before they reconnect.
 const RETRY: Duration = Duration::from_millis(5000);
+
+const NOT_SENT: &str = "Failed to send message";
 
 /// One of the programs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -68,7 +71,7 @@ impl Program {
             Program::Stream => stream(site, request),
             Program::ListAvatars => list_avatars(site, &request.query()),
             Program::SendMessage => match send_message(site, request) {
-                Ok(()) => html("success", "✓ Message sent"),
+                Ok(on_disk) => html("success", "✓ Message sent").after(on_disk, |_| html("error", NOT_SENT)),
                 Err(text) => html("error", &text),
             },
         }
@@ -99,14 +102,14 @@ fn list_avatars(site: &Site<'_>, query: &Fields) -> Response {
     Response::new(StatusCode::OK, "application/json", body)
 }
 
-fn send_message(site: &Site<'_>, request: &Request) -> Result<(), String> {
+fn send_message(site: &Site<'_>, request: &Request) -> Result<Option<OnDisk>, String> {
     if request.is_cross_site() {
         return Err("A page of another site may not send messages".into());
     }
     let too_long = || format!("Message too long: at most {MESSAGE_MAX_BYTES} bytes");
     let body = request.body().map_err(|bad| match bad {
         BadBody::TooLong => too_long(),
-        BadBody::CutShort => "Failed to send message".to_owned(),
+        BadBody::CutShort => NOT_SENT.to_owned(),
     })?;
     let fields = if request.method == Method::POST && !body.is_empty() { Fields::parse(body) } else { request.query() };
     let (Some(name), Some(text)) = (fields.get("room"), fields.get("msg")) else {
@@ -122,10 +125,10 @@ fn send_message(site: &Site<'_>, request: &Request) -> Result<(), String> {
     };
     let user = identity::speaker(request, Some(user.as_str())).map_err(|_| "Invalid username.")?;
     let (_, room) = find_room(site, name)?;
-    room::write(&room, &user, text).map(drop).map_err(|problem| match problem.status() {
+    room::write(site, &room, &user, text).map(|(_, on_disk)| on_disk).map_err(|problem| match problem.status() {
         StatusCode::PAYLOAD_TOO_LARGE => too_long(),
         StatusCode::BAD_REQUEST => "Room and message required".into(),
-        _ => "Failed to send message".into(),
+        _ => NOT_SENT.into(),
     })
 }
 
@@ -151,9 +154,8 @@ fn plan(site: &Site<'_>, request: &Request) -> Result<Stream, (u16, &'static str
         .map_err(|error| (if error == "Room not found" { 404 } else { 400 }, error))?;
     // A sweep that fails is no reason to show nothing.
     let _ = site.sweep(&name, &room);
-    let slot = site.slot().map_err(|_| (503, "Too many streams"))?;
-    let plan = streams::plan(site, Topic::Room(name), prelude());
-    Ok(Stream { start: start(request, &query), format: Format::Raw, slot, ..plan })
+    let slot = site.admit(Topic::Room(name), request.client).map_err(|_| (503, "Too many streams"))?;
+    Ok(Stream { start: start(request, &query), format: Format::Raw, ..streams::plan(site, slot, prelude()) })
 }
 
 /// These programs never refuse a start: what they can't read is as if it were not there.

@@ -1,12 +1,14 @@
 //! Requests and answers, as every gateway sees them.
 
 use std::io;
+use std::net::IpAddr;
 
 use bytes::Bytes;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderName, HeaderValue, X_CONTENT_TYPE_OPTIONS};
 use http::{HeaderMap, Method, StatusCode};
 
 use crate::limits::STRETCH_MAX_BYTES;
+use crate::live::registry::OnDisk;
 use crate::live::stream::Stream;
 use crate::store::log::Log;
 use crate::wire::form::Fields;
@@ -26,6 +28,8 @@ pub struct Request {
     pub headers: HeaderMap,
     /// Its body.
     pub body: Result<Bytes, BadBody>,
+    /// Where it comes from, as far as is known.
+    pub client: Option<IpAddr>,
     /// Who the front end says it is, having made sure (`REMOTE_USER`).
     pub authenticated: Option<String>,
 }
@@ -76,6 +80,15 @@ pub struct Response {
     pub headers: HeaderMap,
     /// The rest.
     pub body: Body,
+    /// What has to be on disk before it is true.
+    pub unsettled: Option<Unsettled>,
+}
+
+/// A promise that an answer waits for.
+#[derive(Debug)]
+pub struct Unsettled {
+    on_disk: OnDisk,
+    otherwise: fn(io::Error) -> Response,
 }
 
 /// An answer's body.
@@ -109,7 +122,7 @@ impl Response {
         headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
         headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
         headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-        Response { status, headers, body }
+        Response { status, headers, body, unsettled: None }
     }
 
     /// An answer in JSON.
@@ -131,6 +144,21 @@ impl Response {
     pub fn with(mut self, name: HeaderName, value: HeaderValue) -> Response {
         self.headers.insert(name, value);
         self
+    }
+
+    /// This answer once `on_disk` is true; where that fails, what `otherwise` makes of it.
+    pub fn after(mut self, on_disk: Option<OnDisk>, otherwise: fn(io::Error) -> Response) -> Response {
+        self.unsettled = on_disk.map(|on_disk| Unsettled { on_disk, otherwise });
+        self
+    }
+
+    /// The answer, once what it says is true.
+    pub async fn settled(mut self) -> Response {
+        let Some(Unsettled { on_disk, otherwise }) = self.unsettled.take() else { return self };
+        match on_disk.await.unwrap_or_else(|_| Err(io::ErrorKind::BrokenPipe.into())) {
+            Ok(()) => self,
+            Err(error) => otherwise(error),
+        }
     }
 
     /// How long the body is, where it is known.

@@ -7,6 +7,7 @@ pub mod exchange;
 pub mod history;
 pub mod identity;
 pub mod members;
+pub mod metrics;
 pub mod problem;
 pub mod room;
 pub mod rooms;

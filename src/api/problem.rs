@@ -9,6 +9,7 @@ use serde_json::json;
 
 use crate::api::exchange::{BadBody, Response};
 use crate::limits;
+use crate::live::admission::Full;
 use crate::room::cursor::CursorError;
 use crate::room::name::{NameError, RoomName, UserName};
 
@@ -67,11 +68,10 @@ impl Problem {
         )
     }
 
-    /// There are as many streams as may be.
-    pub fn no_slot(max: usize) -> Problem {
-        let seconds = HeaderValue::from(limits::RETRY_AFTER.as_secs());
-        Problem::new(StatusCode::SERVICE_UNAVAILABLE, format_args!("all {max} streams of this server are taken"))
-            .with(RETRY_AFTER, seconds)
+    /// A message is in its log, and the disk did not take it.
+    pub fn not_on_disk(error: &io::Error) -> Problem {
+        let detail = format_args!("the message is in the log, but may not be on disk: {}", error.kind()).to_string();
+        Problem::new(status_of(error), detail)
     }
 
     /// A page of another site wanted to change something.
@@ -105,6 +105,18 @@ impl Problem {
     }
 }
 
+impl From<Full> for Problem {
+    fn from(full: Full) -> Problem {
+        let detail = match full {
+            Full::All(max) => format!("all {max} streams of this server are taken"),
+            Full::Room(max) => format!("all {max} streams of this room are taken"),
+            Full::Client(max) => format!("all {max} streams that one client may have are taken"),
+        };
+        let seconds = HeaderValue::from(limits::RETRY_AFTER.as_secs());
+        Problem::new(StatusCode::SERVICE_UNAVAILABLE, detail).with(RETRY_AFTER, seconds)
+    }
+}
+
 impl From<BadBody> for Problem {
     fn from(bad: BadBody) -> Problem {
         match bad {
@@ -128,13 +140,16 @@ impl From<(&str, CursorError)> for Problem {
 
 impl From<io::Error> for Problem {
     fn from(error: io::Error) -> Problem {
-        use io::ErrorKind::{AlreadyExists, QuotaExceeded, StorageFull};
-        let status = match error.kind() {
-            StorageFull | QuotaExceeded => StatusCode::INSUFFICIENT_STORAGE,
-            AlreadyExists => StatusCode::CONFLICT,
-            _ => StatusCode::INTERNAL_SERVER_ERROR,
-        };
         // The kind alone: an error's text may hold paths of this machine.
-        Problem::new(status, format_args!("the files of the room can't be used: {}", error.kind()))
+        Problem::new(status_of(&error), format_args!("the files of the room can't be used: {}", error.kind()))
+    }
+}
+
+fn status_of(error: &io::Error) -> StatusCode {
+    use io::ErrorKind::{AlreadyExists, QuotaExceeded, StorageFull};
+    match error.kind() {
+        StorageFull | QuotaExceeded => StatusCode::INSUFFICIENT_STORAGE,
+        AlreadyExists => StatusCode::CONFLICT,
+        _ => StatusCode::INTERNAL_SERVER_ERROR,
     }
 }

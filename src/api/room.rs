@@ -1,5 +1,7 @@
 //! `/rooms/ROOM`: a room's page, history, stream and log; saying something; making and deleting it.
 
+use std::time::Instant;
+
 use chrono::Local;
 use http::header::{CONTENT_TYPE, HeaderValue, VARY};
 use http::{Method, StatusCode};
@@ -10,7 +12,9 @@ use crate::api::exchange::{Request, Response};
 use crate::api::problem::Problem;
 use crate::api::site::Site;
 use crate::api::{assets, history, identity, streams};
+use crate::config::Ack;
 use crate::limits::MESSAGE_MAX_BYTES;
+use crate::live::registry::OnDisk;
 use crate::room::line::{self, MessageText};
 use crate::room::message::Message;
 use crate::room::name::{RoomName, UserName};
@@ -52,20 +56,37 @@ fn say(site: &Site<'_>, request: &Request, name: &RoomName) -> Result<Response, 
     let room = site.room(name)?;
     let said = Said::read(request)?;
     let user = identity::speaker(request, said.user.as_deref())?;
-    let message = write(&room, &user, &said.text)?;
-    Ok(Response::json(StatusCode::CREATED, &message))
+    let (message, on_disk) = write(site, &room, &user, &said.text)?;
+    Ok(Response::json(StatusCode::CREATED, &message)
+        .after(on_disk, |error| Problem::not_on_disk(&error).into_response()))
 }
 
-/// Writes what `user` says into the log. What was written, as everybody reads it.
-pub fn write(room: &RoomDir, user: &UserName, text: &str) -> Result<Message, Problem> {
+/// Writes what `user` says into the log. What was written, as everybody reads it, and what to wait for where it is to
+/// be acknowledged only once it is on disk.
+pub fn write(
+    site: &Site<'_>,
+    room: &RoomDir,
+    user: &UserName,
+    text: &str,
+) -> Result<(Message, Option<OnDisk>), Problem> {
     if text.len() > MESSAGE_MAX_BYTES {
         return Err(Problem::too_long());
     }
     let text = MessageText::clean(text)
         .ok_or_else(|| Problem::bad_request("the message is empty: expected a text in `text`, `msg` or the body"))?;
     let line = line::compose(Local::now().naive_local(), user, &text);
-    let id = append(room, &line)?;
-    Ok(Message::new(id, line.strip_suffix(b"\n").unwrap_or(&line), None, &Local))
+    let begun = Instant::now();
+    let appended = append(room, &line)?;
+    if let Some(registry) = site.registry {
+        registry.metrics.appended(begun.elapsed());
+    }
+    let message = Message::new(appended.id, line.strip_suffix(b"\n").unwrap_or(&line), None, &Local);
+    let on_disk = match (site.ack, site.registry) {
+        (Ack::Written, _) => Ok(None),
+        (Ack::Synced, Some(registry)) => registry.commit(appended).map(Some),
+        (Ack::Synced, None) => appended.sync().map(|()| None),
+    };
+    Ok((message, on_disk.map_err(|error| Problem::not_on_disk(&error))?))
 }
 
 /// What a body says, in whatever form.

@@ -12,7 +12,7 @@ use crate::room::name::RoomName;
 /// The list, as JSON or live.
 pub fn list(site: &Site<'_>, request: &Request) -> Result<Response, Problem> {
     let response = if request.accepts().any(|kind| kind == streams::EVENT_STREAM) {
-        streams::rooms(site)?
+        streams::rooms(site, request)?
     } else {
         let rooms = site.root.rooms()?;
         let names: Vec<&str> = rooms.iter().map(RoomName::as_str).collect();

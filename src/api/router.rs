@@ -6,7 +6,7 @@ use http::{Method, StatusCode};
 use crate::api::exchange::{Body, Request, Response};
 use crate::api::problem::Problem;
 use crate::api::site::Site;
-use crate::api::{assets, dropin, members, room, rooms};
+use crate::api::{assets, dropin, members, metrics, room, rooms};
 use crate::room::name::{RoomName, UserName};
 
 /// Answers a request.
@@ -37,6 +37,7 @@ fn route(site: &Site<'_>, request: &Request) -> Result<Response, Problem> {
         [""] => assets::page(request, 0),
         ["assets", name] => assets::asset(request, name),
         ["healthz"] => get("GET, HEAD").map(|()| Response::new(StatusCode::OK, "text/plain", "ok\n")),
+        ["metrics"] => get("GET, HEAD").and_then(|()| metrics::answer(site)),
         ["rooms"] => get("GET, HEAD").and_then(|()| rooms::list(site, request)),
         ["rooms", name] => room::answer(site, request, &RoomName::parse(name)?),
         ["rooms", name, "members"] => get("GET, HEAD").and_then(|()| members::list(site, &RoomName::parse(name)?)),

@@ -1,11 +1,15 @@
 //! What a request is answered from: a data root, and what the process knows beside it.
 
 use std::io;
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use crate::api::problem::Problem;
+use crate::config::Ack;
+use crate::live::admission::{Admission, Client, Full, Slot};
 use crate::live::attendance;
-use crate::live::registry::{Registry, Slot};
+use crate::live::feed::Topic;
+use crate::live::registry::Registry;
 use crate::live::stream::Pace;
 use crate::room::name::{RoomName, UserName};
 use crate::store::root::{DataRoot, RoomDir};
@@ -18,6 +22,10 @@ pub struct Site<'a> {
     pub pace: Pace,
     /// What a server's workers share; a CGI process has none.
     pub registry: Option<&'a Registry>,
+    /// When a posted message is acknowledged.
+    pub ack: Ack,
+    /// How many streams there may be.
+    pub admission: Arc<Admission>,
 }
 
 impl Site<'_> {
@@ -26,12 +34,13 @@ impl Site<'_> {
         self.root.room(name)?.ok_or_else(|| Problem::no_room(name))
     }
 
-    /// A place for one more stream.
-    pub fn slot(&self) -> Result<Option<Slot>, Problem> {
-        match self.registry {
-            Some(registry) => registry.reserve().map(Some).ok_or_else(|| Problem::no_slot(registry.max_streams())),
-            None => Ok(None),
+    /// A place for one more stream about `topic`, for the client at this address.
+    pub fn admit(&self, topic: Topic, client: Option<IpAddr>) -> Result<Slot, Full> {
+        let slot = self.admission.admit(&(self.root.clone(), topic), client.and_then(Client::at));
+        if let (Err(full), Some(registry)) = (&slot, self.registry) {
+            registry.metrics.refused(*full);
         }
+        slot
     }
 
     /// Removes web avatars of a room that were not heard of for long and have no stream here.

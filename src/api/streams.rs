@@ -11,6 +11,7 @@ use crate::api::identity;
 use crate::api::problem::Problem;
 use crate::api::site::Site;
 use crate::limits::{LIFETIME_JITTER, RETRY_BASE};
+use crate::live::admission::Slot;
 use crate::live::encoding::Format;
 use crate::live::feed::Topic;
 use crate::live::stream::{Pace, Start, Stream};
@@ -27,9 +28,9 @@ pub const EVENT_STREAM: &str = "text/event-stream";
 const UNBUFFERED: HeaderName = HeaderName::from_static("x-accel-buffering");
 
 /// The stream of the list of rooms.
-pub fn rooms(site: &Site<'_>) -> Result<Response, Problem> {
-    let stream = Stream { slot: site.slot()?, ..plan(site, Topic::Rooms, prelude()) };
-    Ok(response(stream))
+pub fn rooms(site: &Site<'_>, request: &Request) -> Result<Response, Problem> {
+    let slot = site.admit(Topic::Rooms, request.client)?;
+    Ok(response(plan(site, slot, prelude())))
 }
 
 /// The stream of a room.
@@ -49,23 +50,20 @@ pub fn room(site: &Site<'_>, request: &Request, name: &RoomName) -> Result<Respo
     };
     let dir = site.room(name)?;
     site.sweep(name, &dir)?;
-    let slot = site.slot()?;
-    let plan = plan(site, Topic::Room(name.clone()), prelude());
-    Ok(response(Stream { start, format, user, slot, ..plan }))
+    let slot = site.admit(Topic::Room(name.clone()), request.client)?;
+    Ok(response(Stream { start, format, user, ..plan(site, slot, prelude()) }))
 }
 
 /// The plan of a stream from now on, of JSON, for nobody in particular.
-pub fn plan(site: &Site<'_>, topic: Topic, prelude: Vec<u8>) -> Stream {
+pub fn plan(site: &Site<'_>, slot: Slot, prelude: Vec<u8>) -> Stream {
     let lifetime = site.pace.lifetime.mul_f64(1.0 - LIFETIME_JITTER * fastrand::f64());
     Stream {
-        root: site.root.clone(),
-        topic,
+        slot,
         start: Start::Now,
         format: Format::Json,
         user: None::<UserName>,
         prelude,
         pace: Pace { lifetime, ..site.pace },
-        slot: None,
     }
 }
 

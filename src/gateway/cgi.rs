@@ -1,5 +1,5 @@
 //! One request, one process: CGI (RFC 3875), under fcgiwrap, Apache, lighttpd or busybox httpd. No
-//! runtime, no threads but the watcher's.
+//! runtime and, on Linux, no other thread.
 
 use std::env;
 use std::ffi::OsStr;
@@ -21,6 +21,7 @@ use crate::api::site::Site;
 use crate::config::Config;
 use crate::gateway::variables::{Mount, Variables};
 use crate::limits::BODY_MAX_BYTES;
+use crate::live::admission::Admission;
 use crate::live::solo;
 use crate::live::stream::Stream;
 use crate::store::root::DataRoot;
@@ -60,7 +61,13 @@ fn answer(variables: &Variables, out: &mut (impl Write + AsFd)) -> io::Result<()
     let (response, watch) = match open(variables) {
         Ok((root, config)) => {
             let pace = config.pace(!variables.is_flushed());
-            (router::handle(&Site { root, pace, registry: None }, &request), config.watch)
+            (
+                router::handle(
+                    &Site { root, pace, registry: None, ack: config.ack, admission: Admission::new(config.bounds) },
+                    &request,
+                ),
+                config.watch,
+            )
         }
         Err(problem) => (problem.into_response(), WatchMode::Auto),
     };

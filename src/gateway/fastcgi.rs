@@ -11,7 +11,7 @@ use tracing::{debug, warn};
 
 use crate::api::exchange::{BadBody, Body, Response};
 use crate::api::problem::Problem;
-use crate::gateway::server::Server;
+use crate::gateway::server::{Connection, Server};
 use crate::gateway::variables::{Mount, Variables};
 use crate::limits::REQUEST_TIMEOUT;
 use crate::live::encoding::Framing;
@@ -23,31 +23,24 @@ use crate::wire::cgi;
 use crate::wire::fastcgi::record;
 use crate::wire::fastcgi::session::{Event, Request, Session};
 
-/// How much is read at a time while a request comes in.
-const READ_BYTES: usize = 16 * 1024;
-
 /// Serves the requests of one connection, until either side closes it.
-pub async fn serve(server: &Rc<Server>, socket: Socket) {
+pub fn serve(connection: Connection, socket: Socket) -> impl Future<Output = ()> {
+    // No `async fn`, and a box around what a request needs: an idle stream is to hold none of it.
     let socket = Rc::new(socket);
-    let mut session = Session::default();
-    loop {
-        // Boxed, as is all that a request needs: an idle stream is to hold none of it.
-        let request = match Box::pin(next_request(server, &socket, &mut session)).await {
-            Ok(Some(request)) => request,
-            Ok(None) => return,
-            Err(error) => return debug!(%error, "a FastCGI connection ends"),
-        };
-        match Box::pin(answer(server, &socket, request)).await {
-            Ok(Next::Request) => session.answered(),
-            Ok(Next::Close) => return,
-            Ok(Next::Stream(open, keep_conn)) => {
-                let outcome = open.serve(|bytes| meanwhile(&mut session, bytes)).await;
-                if outcome != Outcome::Complete || !keep_conn {
-                    return;
+    async move {
+        let mut session = Session::default();
+        loop {
+            match Box::pin(next_stream(&connection.server, &socket, &mut session)).await {
+                Ok(Some((open, keep_conn))) => {
+                    let outcome = open.serve(|bytes| meanwhile(&mut session, bytes)).await;
+                    if outcome != Outcome::Complete || !keep_conn {
+                        return;
+                    }
+                    session.answered();
                 }
-                session.answered();
+                Ok(None) => return,
+                Err(error) => return debug!(%error, "a FastCGI connection ends"),
             }
-            Err(error) => return debug!(%error, "a FastCGI connection ends"),
         }
     }
 }
@@ -58,8 +51,24 @@ enum Next {
     Stream(Box<Open>, bool),
 }
 
+/// Answers requests until one is for a stream; says whether the connection is kept after it. `None` where the
+/// connection is to be closed.
+async fn next_stream(
+    server: &Rc<Server>,
+    socket: &Rc<Socket>,
+    session: &mut Session,
+) -> io::Result<Option<(Box<Open>, bool)>> {
+    while let Some(request) = next_request(server, socket, session).await? {
+        match answer(server, socket, request).await? {
+            Next::Request => session.answered(),
+            Next::Close => break,
+            Next::Stream(open, keep_conn) => return Ok(Some((open, keep_conn))),
+        }
+    }
+    Ok(None)
+}
+
 async fn next_request(server: &Server, socket: &Socket, session: &mut Session) -> io::Result<Option<Request>> {
-    let mut buffer = vec![0; READ_BYTES];
     let mut deadline = None;
     loop {
         while let Some(event) = session.next_event().map_err(malformed)? {
@@ -73,18 +82,22 @@ async fn next_request(server: &Server, socket: &Socket, session: &mut Session) -
             // A connection that waits for its next request may wait for ever.
             deadline = None;
             tokio::select! {
-                read = socket.read(&mut buffer) => read?,
+                read = read(socket, session) => read?,
                 () = server.stopped() => return Ok(None),
             }
         } else {
             let deadline = *deadline.get_or_insert_with(|| Instant::now() + REQUEST_TIMEOUT);
-            timeout_at(deadline, socket.read(&mut buffer)).await??
+            timeout_at(deadline, read(socket, session)).await??
         };
         if read == 0 {
             return Ok(None);
         }
-        session.feed(&buffer[..read]);
     }
+}
+
+/// Waits until something can be read, and feeds it to the session; how much that was.
+async fn read(socket: &Socket, session: &mut Session) -> io::Result<usize> {
+    socket.read(|bytes| session.feed(bytes)).await
 }
 
 fn malformed(error: impl std::error::Error + Send + Sync + 'static) -> io::Error {
@@ -122,7 +135,7 @@ async fn answer(server: &Rc<Server>, socket: &Rc<Socket>, request: Request) -> i
         path: script.to_owned(),
     });
     let response = match variables.config(server.config()) {
-        Ok(config) => server.handle(&config, &asked),
+        Ok(config) => server.handle(&config, &asked).await,
         Err(error) => Problem::new(StatusCode::INTERNAL_SERVER_ERROR, error).into_response(),
     };
     let only_head = asked.method == Method::HEAD;
@@ -145,11 +158,11 @@ async fn open(
     keep_conn: bool,
 ) -> io::Result<Next> {
     let problem = match server.hub.open(stream, socket.clone(), head, Framing::FastCgi, id) {
-        Ok(Some(open)) => return Ok(Next::Stream(Box::new(open), keep_conn)),
+        Ok(Some(open)) => return Ok(Next::Stream(open, keep_conn)),
         Ok(None) => Problem::new(StatusCode::NOT_FOUND, "the room is gone"),
         Err(error) => Problem::from(error),
     };
-    let Response { status, headers, body } = problem.into_response();
+    let Response { status, headers, body, .. } = problem.into_response();
     let mut head = Vec::new();
     cgi::head(&mut head, status, &headers);
     send(socket, id, head, body).await?;

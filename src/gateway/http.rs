@@ -6,12 +6,13 @@ use std::cell::{Cell, RefCell};
 use std::convert::Infallible;
 use std::future::{Future, pending, poll_fn};
 use std::io;
+use std::net::IpAddr;
 use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
-use http::header::{CONNECTION, DATE, HeaderValue};
+use http::header::{CONNECTION, DATE, HeaderName, HeaderValue};
 use http::{HeaderMap, Method, StatusCode};
 use http_body::{Body as HttpBody, Frame, SizeHint};
 use http_body_util::{BodyExt, Limited};
@@ -26,7 +27,7 @@ use tracing::debug;
 
 use crate::api::exchange::{BadBody, Body, LogBody, Request, Response};
 use crate::api::problem::Problem;
-use crate::gateway::server::Server;
+use crate::gateway::server::{Connection, Server};
 use crate::limits::{BODY_MAX_BYTES, HEAD_MAX_BYTES, REQUEST_TIMEOUT};
 use crate::live::encoding::Framing;
 use crate::live::hub::Open;
@@ -35,20 +36,33 @@ use crate::live::stream::Stream;
 use crate::live::subscriber::Input;
 use crate::wire::cgi;
 
+/// For whom a proxy asks; each adds one at the end.
+const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+
 /// Serves the requests of one connection, until either side closes it.
-pub async fn serve(server: &Rc<Server>, socket: Socket) {
-    // Boxed, so that an idle stream holds nothing of it.
-    let taken = match socket {
-        Socket::Tcp(socket) => Box::pin(converse(server, socket)).await.map(|(s, t)| (Socket::Tcp(s), t)),
-        Socket::Unix(socket) => Box::pin(converse(server, socket)).await.map(|(s, t)| (Socket::Unix(s), t)),
-    };
-    let Some((socket, taken)) = taken else { return };
-    let open = match Box::pin(open(server, Rc::new(socket), taken)).await {
-        Ok(Some(open)) => open,
-        Ok(None) => return,
-        Err(error) => return debug!(%error, "an HTTP connection ends"),
-    };
-    open.serve(|_| Input::Ignore).await;
+pub fn serve(connection: Connection, socket: Socket) -> impl Future<Output = ()> {
+    // No `async fn`, and boxes around what requests need: an idle stream is to hold none of it.
+    let requests = Box::pin(requests(connection.server.clone(), socket));
+    async move {
+        let opened = match requests.await {
+            Some((socket, taken)) => Box::pin(open(&connection.server, Rc::new(socket), taken)).await,
+            None => Ok(None),
+        };
+        match opened {
+            Ok(Some(open)) => drop(open.serve(|_| Input::Ignore).await),
+            Ok(None) => {}
+            Err(error) => debug!(%error, "an HTTP connection ends"),
+        }
+    }
+}
+
+/// Answers requests until one is for a stream; `None` where the connection ends before that.
+async fn requests(server: Rc<Server>, socket: Socket) -> Option<(Socket, Taken)> {
+    let peer = socket.peer();
+    match socket {
+        Socket::Tcp(socket) => converse(&server, socket, peer).await.map(|(s, t)| (Socket::Tcp(s), t)),
+        Socket::Unix(socket) => converse(&server, socket, peer).await.map(|(s, t)| (Socket::Unix(s), t)),
+    }
 }
 
 /// A stream that was asked for, taken from hyper before it is answered.
@@ -58,7 +72,7 @@ struct Taken {
 }
 
 /// Answers requests, until the connection ends or a stream is asked for.
-async fn converse<S>(server: &Rc<Server>, socket: S) -> Option<(S, Taken)>
+async fn converse<S>(server: &Rc<Server>, socket: S, peer: Option<IpAddr>) -> Option<(S, Taken)>
 where
     S: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin + 'static,
 {
@@ -67,7 +81,7 @@ where
         let (server, taken) = (server.clone(), taken.clone());
         Box::pin(async move {
             let only_head = request.method() == Method::HEAD;
-            let response = answer(&server, request).await;
+            let response = answer(&server, request, peer).await;
             match response.body {
                 Body::Stream(stream) if !only_head => {
                     *taken.borrow_mut() = Some(Taken { head: stream_head(response.status, response.headers), stream });
@@ -115,7 +129,7 @@ where
     }
 }
 
-async fn answer(server: &Server, request: hyper::Request<Incoming>) -> Response {
+async fn answer(server: &Server, request: hyper::Request<Incoming>, peer: Option<IpAddr>) -> Response {
     let (parts, body) = request.into_parts();
     let body = match timeout(REQUEST_TIMEOUT, Limited::new(body, BODY_MAX_BYTES).collect()).await {
         Ok(Ok(body)) => Ok(body.to_bytes()),
@@ -128,11 +142,23 @@ async fn answer(server: &Server, request: hyper::Request<Incoming>) -> Response 
         mount: String::new(),
         path: percent_decode_str(parts.uri.path()).decode_utf8_lossy().into_owned(),
         query: parts.uri.query().unwrap_or_default().to_owned(),
+        client: client(peer, &parts.headers),
         headers: parts.headers,
         body,
         authenticated: None,
     };
-    server.handle(server.config(), &request)
+    server.handle(server.config(), &request).await
+}
+
+/// Who asks. One who connects from this machine, or over a Unix socket, is a proxy, and its word is taken for whom it
+/// asks.
+fn client(peer: Option<IpAddr>, headers: &HeaderMap) -> Option<IpAddr> {
+    if peer.is_some_and(|peer| !peer.to_canonical().is_loopback()) {
+        return peer;
+    }
+    let forwarded = headers.get_all(FORWARDED_FOR).into_iter().next_back();
+    let nearest = forwarded.and_then(|list| list.to_str().ok()?.rsplit(',').next()?.trim().parse().ok());
+    nearest.or(peer)
 }
 
 fn stream_head(status: StatusCode, mut headers: HeaderMap) -> Vec<u8> {
@@ -144,13 +170,13 @@ fn stream_head(status: StatusCode, mut headers: HeaderMap) -> Vec<u8> {
     head
 }
 
-async fn open(server: &Rc<Server>, socket: Rc<Socket>, taken: Taken) -> io::Result<Option<Open>> {
+async fn open(server: &Rc<Server>, socket: Rc<Socket>, taken: Taken) -> io::Result<Option<Box<Open>>> {
     let problem = match server.hub.open(*taken.stream, socket.clone(), taken.head, Framing::Plain, 0) {
         Ok(Some(open)) => return Ok(Some(open)),
         Ok(None) => Problem::new(StatusCode::NOT_FOUND, "the room is gone"),
         Err(error) => Problem::from(error),
     };
-    let Response { status, headers, body } = problem.into_response();
+    let Response { status, headers, body, .. } = problem.into_response();
     let mut whole = stream_head(status, headers);
     if let Body::Whole(body) = body {
         whole.extend_from_slice(&body);

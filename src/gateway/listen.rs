@@ -14,10 +14,8 @@ use listenfd::ListenFd;
 use socket2::{Domain, SockAddr, Socket as RawSocket, Type};
 use tokio::net::{TcpListener, UnixListener};
 
+use crate::limits::BACKLOG;
 use crate::live::socket::Socket;
-
-/// How many connections may wait to be accepted.
-const BACKLOG: i32 = 4096;
 
 /// Where to listen.
 #[derive(Debug, Clone, PartialEq, Eq)]

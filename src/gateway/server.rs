@@ -8,9 +8,10 @@ use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use http::StatusCode;
+use prometheus_client::metrics::gauge::Gauge;
 use tokio::runtime;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{Notify, watch};
@@ -24,14 +25,11 @@ use crate::api::site::Site;
 use crate::config::Config;
 use crate::gateway::listen::{Bound, Listener};
 use crate::gateway::{fastcgi, http as http_gateway};
-use crate::limits::STOP_WAIT;
+use crate::limits::{ACCEPT_PAUSE, STOP_WAIT};
 use crate::live::hub::Hub;
 use crate::live::registry::Registry;
 use crate::live::socket::Socket;
 use crate::store::root::DataRoot;
-
-/// How long no connection is accepted after it could not be: out of descriptors, most often.
-const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// What the connections speak.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,6 +40,16 @@ pub enum Protocol {
     FastCgi,
 }
 
+impl Protocol {
+    /// Its name among the metrics.
+    fn name(self) -> &'static str {
+        match self {
+            Protocol::Http => "http",
+            Protocol::FastCgi => "fastcgi",
+        }
+    }
+}
+
 /// One worker of a server.
 pub struct Server {
     config: Config,
@@ -49,13 +57,37 @@ pub struct Server {
     pub hub: Rc<Hub>,
     roots: RefCell<HashMap<PathBuf, Arc<DataRoot>>>,
     connections: Cell<usize>,
+    /// The same of all workers, for the metrics.
+    all_connections: Gauge,
     stopping: Cell<bool>,
     stop: Notify,
 }
 
+/// A connection of a worker's, for as long as it is served.
+pub struct Connection {
+    /// The worker.
+    pub server: Rc<Server>,
+}
+
+impl Connection {
+    fn of(server: &Rc<Server>) -> Connection {
+        server.connections.set(server.connections.get() + 1);
+        server.all_connections.inc();
+        Connection { server: server.clone() }
+    }
+}
+
+impl Drop for Connection {
+    fn drop(&mut self) {
+        self.server.connections.set(self.server.connections.get() - 1);
+        self.server.all_connections.dec();
+        self.server.stop.notify_waiters();
+    }
+}
+
 /// Serves connections from `bound` with `workers` threads, until SIGTERM or SIGINT.
 pub fn run(bound: &Bound, protocol: Protocol, config: &Config, workers: usize) -> io::Result<()> {
-    let registry = Registry::new(workers, config.watch, config.max_streams);
+    let registry = Registry::new(workers, config.watch, config.bounds);
     let (stop, stopped) = watch::channel(false);
     thread::scope(|threads| {
         let mut others = Vec::new();
@@ -92,11 +124,13 @@ fn on_runtime(
     let tasks = LocalSet::new();
     tasks.block_on(&runtime, async {
         let listener = bound.listener()?;
+        let all_connections = registry.metrics.connections.get_or_create_owned(&[("gateway", protocol.name())]);
         let server = Rc::new(Server {
             config: config.clone(),
             hub: Hub::new(registry, worker, config.grace),
             roots: RefCell::default(),
             connections: Cell::new(0),
+            all_connections,
             stopping: Cell::new(false),
             stop: Notify::new(),
         });
@@ -145,16 +179,11 @@ impl Server {
     }
 
     fn spawn(self: &Rc<Self>, socket: Socket, protocol: Protocol) {
-        let server = self.clone();
-        self.connections.set(self.connections.get() + 1);
-        tokio::task::spawn_local(async move {
-            match protocol {
-                Protocol::Http => http_gateway::serve(&server, socket).await,
-                Protocol::FastCgi => fastcgi::serve(&server, socket).await,
-            }
-            server.connections.set(server.connections.get() - 1);
-            server.stop.notify_waiters();
-        });
+        let connection = Connection::of(self);
+        match protocol {
+            Protocol::Http => tokio::task::spawn_local(http_gateway::serve(connection, socket)),
+            Protocol::FastCgi => tokio::task::spawn_local(fastcgi::serve(connection, socket)),
+        };
     }
 
     /// Ends streams, lets requests under way end, and then waits no longer.
@@ -185,17 +214,19 @@ impl Server {
         &self.config
     }
 
-    /// Answers a request by `config`; `unflushed` says whether something on the way keeps back what
-    /// it gets.
-    pub fn handle(&self, config: &Config, request: &Request) -> Response {
+    /// Answers a request by `config`.
+    pub async fn handle(&self, config: &Config, request: &Request) -> Response {
         let Some(path) = config.root() else {
             let detail = "CHATROOM_ROOT is not set: expected the path of the folder of rooms";
             return Problem::new(StatusCode::INTERNAL_SERVER_ERROR, detail).into_response();
         };
         match self.root(path) {
             Ok(root) => {
-                let site = Site { root, pace: config.pace(false), registry: Some(self.hub.registry()) };
-                router::handle(&site, request)
+                let registry = self.hub.registry();
+                let admission = registry.admission.clone();
+                let site =
+                    Site { root, pace: config.pace(false), registry: Some(registry), ack: config.ack, admission };
+                router::handle(&site, request).settled().await
             }
             Err(error) => {
                 warn!(root = %path.display(), %error, "the data root can't be opened");

@@ -63,6 +63,7 @@ impl Variables {
             query: self.get("QUERY_STRING").unwrap_or_default(),
             headers: self.headers(),
             body: body.and_then(|body| self.whole(body)),
+            client: self.get("REMOTE_ADDR").and_then(|address| address.parse().ok()),
             authenticated: self.get("REMOTE_USER"),
         }
     }

@@ -10,14 +10,15 @@ use bytes::Bytes;
 
 use crate::limits::{PAGE_MAX_BYTES, RESET_LINES, RING_MAX_BATCHES, RING_MAX_BYTES};
 use crate::live::encoding::{Encoding, Framing};
+use crate::live::metrics::Metrics;
 use crate::live::subscription::Tip;
 use crate::room::cursor::Cursor;
 use crate::room::members::Members;
 use crate::room::name::{RoomName, UserName};
-use crate::store::log::{Log, Stretch};
+use crate::store::log::{Log, Stale, Stretch};
 use crate::store::root::DataRoot;
 use crate::store::tail::{Look, Tail};
-use crate::store::watch::{Hint, Place, Watcher};
+use crate::store::watch::{Hint, Place, Watch};
 use crate::store::{avatars, history};
 use crate::wire::{json, sse};
 
@@ -45,7 +46,8 @@ pub struct Changes {
 pub struct Feed {
     topic: Topic,
     root: Arc<DataRoot>,
-    watcher: Arc<Watcher>,
+    watcher: Arc<dyn Watch>,
+    metrics: Arc<Metrics>,
     inner: Mutex<Inner>,
 }
 
@@ -79,6 +81,8 @@ struct State {
 /// Some lines, in the forms that readers asked for.
 pub struct Batch {
     stretch: Stretch,
+    /// How many they are.
+    pub lines: u64,
     encoded: [OnceLock<Bytes>; Encoding::COUNT],
 }
 
@@ -109,7 +113,12 @@ impl Changes {
 impl Feed {
     /// The feed about `topic`; `None` where there is no such room. Its places are watched from here
     /// on.
-    pub fn open(root: &Arc<DataRoot>, topic: &Topic, watcher: &Arc<Watcher>) -> io::Result<Option<Feed>> {
+    pub fn open(
+        root: &Arc<DataRoot>,
+        topic: &Topic,
+        watcher: &Arc<dyn Watch>,
+        metrics: &Arc<Metrics>,
+    ) -> io::Result<Option<Feed>> {
         // The watches first: nothing that comes after reading may go unnoticed.
         let places = places(topic);
         places.iter().for_each(|place| watcher.watch(place));
@@ -120,8 +129,13 @@ impl Feed {
                 return other.map(|_| None);
             }
         };
-        let feed =
-            Feed { topic: topic.clone(), root: root.clone(), watcher: watcher.clone(), inner: Mutex::new(inner) };
+        let feed = Feed {
+            topic: topic.clone(),
+            root: root.clone(),
+            watcher: watcher.clone(),
+            metrics: metrics.clone(),
+            inner: Mutex::new(inner),
+        };
         feed.refresh(Changes { state: true, ..Changes::default() })?;
         Ok(Some(feed))
     }
@@ -129,6 +143,11 @@ impl Feed {
     /// What it is about.
     pub fn topic(&self) -> &Topic {
         &self.topic
+    }
+
+    /// What is counted of it.
+    pub fn metrics(&self) -> &Metrics {
+        &self.metrics
     }
 
     /// Where it stands, as of the last [`Feed::refresh`].
@@ -149,14 +168,18 @@ impl Feed {
                 self.watcher.renew(&place);
             }
             // What was written into a log before its room went comes before that the room is gone.
-            if inner.read_log(&self.root)? {
-                return Ok(Some(changes));
+            if self.read_log(&mut inner)? {
+                // But who is there does not wait for the end of a log that may have none.
+                if changes.state {
+                    self.read_state(&mut inner, false)?;
+                }
+                return Ok(Some(Changes { state: false, ..changes }));
             }
         }
         if changes.state || changes.place {
-            self.read_state(&mut inner)?;
+            self.read_state(&mut inner, true)?;
         }
-        let more = changes.log && inner.read_log(&self.root)?;
+        let more = changes.log && self.read_log(&mut inner)?;
         Ok(more.then_some(Changes { log: true, ..Changes::default() }))
     }
 
@@ -178,7 +201,24 @@ impl Feed {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn read_state(&self, inner: &mut Inner) -> io::Result<()> {
+    /// One look at the log. Says whether it found anything.
+    fn read_log(&self, inner: &mut Inner) -> io::Result<bool> {
+        let Some(tail) = &mut inner.tail else { return Ok(false) };
+        match tail.look(&self.root)? {
+            Look::Nothing => return Ok(false),
+            Look::Grew(stretch) => {
+                let (end, batch) = (stretch.range().end, Batch::new(stretch));
+                self.metrics.messages.inc_by(batch.lines);
+                inner.keep(batch);
+                inner.update(|tip| tip.end = end);
+            }
+            Look::Reset(stale) => inner.begin_anew(stale),
+        }
+        Ok(true)
+    }
+
+    /// Reads the state; that there is none any more is told where it `may_end`.
+    fn read_state(&self, inner: &mut Inner, may_end: bool) -> io::Result<()> {
         match &self.topic {
             Topic::Rooms => {
                 let rooms = self.root.rooms()?;
@@ -186,7 +226,8 @@ impl Feed {
                 inner.set_state("rooms", serde_json::to_vec(&names)?);
             }
             Topic::Room(name) => match self.root.room(name)? {
-                None => inner.update(|tip| tip.gone = true),
+                None if may_end => inner.update(|tip| tip.gone = true),
+                None => {}
                 Some(room) => {
                     let mut members = avatars::members(&room)?;
                     if self.watch_avatars(inner, name, &members) {
@@ -254,39 +295,28 @@ impl Inner {
         Ok(Some(Inner { tail, avatars: HashSet::new(), ring: VecDeque::new(), ring_bytes: 0, view: Arc::new(view) }))
     }
 
-    /// One look at the log. Says whether it found anything.
-    fn read_log(&mut self, root: &DataRoot) -> io::Result<bool> {
-        let Some(tail) = &mut self.tail else { return Ok(false) };
-        match tail.look(root)? {
-            Look::Nothing => return Ok(false),
-            Look::Grew(stretch) => {
-                let end = stretch.range().end;
-                self.keep(stretch);
-                self.update(|tip| tip.end = end);
-            }
-            Look::Reset(stale) => {
-                let end = tail.end();
-                let fresh = match tail.log() {
-                    // Where its last lines can't be found, what comes is shown.
-                    Some(log) => history::start_of_last(log, end, RESET_LINES, PAGE_MAX_BYTES).unwrap_or(end),
-                    None => 0,
-                };
-                self.ring.clear();
-                self.ring_bytes = 0;
-                self.update(|tip| {
-                    tip.epoch += 1;
-                    tip.reason = stale.reason();
-                    (tip.fresh, tip.end) = (fresh, end);
-                });
-            }
-        }
-        Ok(true)
+    /// The log is another now: its life ends, and a new one begins.
+    fn begin_anew(&mut self, stale: Stale) {
+        let Some(tail) = &self.tail else { return };
+        let end = tail.end();
+        let fresh = match tail.log() {
+            // Where its last lines can't be found, what comes is shown.
+            Some(log) => history::start_of_last(log, end, RESET_LINES, PAGE_MAX_BYTES).unwrap_or(end),
+            None => 0,
+        };
+        self.ring.clear();
+        self.ring_bytes = 0;
+        self.update(|tip| {
+            tip.epoch += 1;
+            tip.reason = stale.reason();
+            (tip.fresh, tip.end) = (fresh, end);
+        });
     }
 
-    /// Keeps a stretch for the readers, and drops the oldest where that is too much.
-    fn keep(&mut self, stretch: Stretch) {
-        self.ring_bytes += stretch.len();
-        self.ring.push_back(Arc::new(Batch { stretch, encoded: Default::default() }));
+    /// Keeps lines for the readers, and drops the oldest where that is too much.
+    fn keep(&mut self, batch: Batch) {
+        self.ring_bytes += batch.stretch.len();
+        self.ring.push_back(Arc::new(batch));
         while self.ring.len() > 1 && (self.ring_bytes > RING_MAX_BYTES || self.ring.len() > RING_MAX_BATCHES) {
             if let Some(oldest) = self.ring.pop_front() {
                 self.ring_bytes -= oldest.stretch.len();
@@ -345,6 +375,10 @@ impl View {
 }
 
 impl Batch {
+    fn new(stretch: Stretch) -> Batch {
+        Batch { lines: stretch.count(), stretch, encoded: Default::default() }
+    }
+
     /// Its lines as events.
     pub fn encoded(&self, encoding: Encoding) -> Bytes {
         self.encoded[encoding.index()].get_or_init(|| encoding.lines(&self.stretch)).clone()

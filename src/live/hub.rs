@@ -14,6 +14,7 @@ use tokio::sync::Notify;
 use tracing::{debug, warn};
 
 use crate::limits::{ACTIVITY_EVERY, SWEEP_EVERY};
+use crate::live::admission::Slot;
 use crate::live::attendance;
 use crate::live::encoding::Framing;
 use crate::live::feed::{Changes, Feed, Topic};
@@ -21,7 +22,7 @@ use crate::live::reader::{End, Reader};
 use crate::live::registry::{Inbox, Key, Registry};
 use crate::live::socket::Socket;
 use crate::live::stream::Stream;
-use crate::live::subscriber::{Input, Outcome, Subscriber};
+use crate::live::subscriber::{Input, Outcome, Subscriber, Turn};
 use crate::room::name::{RoomName, UserName};
 use crate::store::avatars;
 use crate::store::root::DataRoot;
@@ -69,20 +70,22 @@ impl Hub {
         sweep.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         let mut looked_after = Instant::now();
         // What may have changed and was not all read yet; what could not be read.
-        let (mut unread, mut failed) = (HashMap::new(), HashMap::new());
+        let (mut unread, mut failed) = (Unread::new(), Unread::new());
         loop {
             let has_readers = !self.rooms.borrow().is_empty();
             tokio::select! {
                 hints = self.inbox.take() => {
-                    for (root, hint) in hints {
-                        self.concerned(&root, &hint).into_iter().for_each(|(key, changes)| note(&mut unread, key, changes));
+                    for ((root, hint), since) in hints {
+                        for (key, changes) in self.concerned(&root, &hint) {
+                            note(&mut unread, key, changes, since);
+                        }
                     }
                 }
                 // Without readers there is nothing to wake up for.
                 () = self.arrived.notified(), if !has_readers => {}
                 _ = sweep.tick(), if has_readers => {
                     self.sweep(Instant::now());
-                    failed.drain().for_each(|(key, changes)| note(&mut unread, key, changes));
+                    failed.drain().for_each(|(key, (changes, since))| note(&mut unread, key, changes, since));
                     if looked_after.elapsed() > ACTIVITY_EVERY {
                         looked_after = Instant::now();
                         self.look_after_avatars();
@@ -91,13 +94,13 @@ impl Hub {
                 () = tokio::task::yield_now(), if !unread.is_empty() => {}
             }
             // Each room has its turn: a busy one does not keep the others waiting.
-            for (key, changes) in std::mem::take(&mut unread) {
-                match self.refresh(&key, changes) {
+            for (key, (changes, since)) in std::mem::take(&mut unread) {
+                match self.refresh(&key, changes, since) {
                     Ok(None) => {}
-                    Ok(Some(more)) => note(&mut unread, key, more),
+                    Ok(Some(more)) => note(&mut unread, key, more, since),
                     Err(error) => {
                         warn!(room = ?key.1, %error, "can't be read, and is tried again");
-                        note(&mut failed, key, changes);
+                        note(&mut failed, key, changes, since);
                     }
                 }
             }
@@ -113,24 +116,26 @@ impl Hub {
         head: Vec<u8>,
         framing: Framing,
         request: u16,
-    ) -> io::Result<Option<Open>> {
-        let Some(feed) = self.registry.feed(&stream.root, &stream.topic)? else { return Ok(None) };
+    ) -> io::Result<Option<Box<Open>>> {
+        let key = stream.slot.key().clone();
+        let Some(feed) = self.registry.feed(&key)? else { return Ok(None) };
         // A position that was given out by somebody who has read further must not seem to be of
         // another log: the feed reads up to here, too. Hints for a feed without readers on this worker
         // were not for it, so then it reads the state, too.
-        let is_new = !self.rooms.borrow().contains_key(&(stream.root.clone(), stream.topic.clone()));
+        let is_new = !self.rooms.borrow().contains_key(&key);
         feed.catch_up(Changes { log: true, state: is_new, place: false })?;
         let view = feed.view();
         let reader = Reader::open(&mut stream, &view, framing, request, Instant::now())?;
         let head = reader.framed(head);
-        let subscriber = Subscriber::new(feed, reader, socket, head, stream.slot.take());
-        let subscriber = Rc::new(RefCell::new(subscriber));
-        let open = Open::take(self, &stream, subscriber);
+        let subscriber = Rc::new(RefCell::new(Subscriber::new(feed, reader, socket, head)));
+        let open = Open::take(self, stream, subscriber);
         if self.stopping.get() {
             open.subscriber.borrow_mut().finish(End::Stopping);
         }
-        open.subscriber.borrow_mut().flush(&view, Instant::now(), &mut Vec::new());
-        Ok(Some(open))
+        let mut turn = Turn::begin();
+        open.subscriber.borrow_mut().flush(&view, &mut turn);
+        self.registry.metrics.add(turn.tally);
+        Ok(Some(Box::new(open)))
     }
 
     /// Tells all readers that the server stops.
@@ -161,24 +166,28 @@ impl Hub {
         }
     }
 
-    fn refresh(&self, key: &Key, changes: Changes) -> io::Result<Option<Changes>> {
+    fn refresh(&self, key: &Key, changes: Changes, since: Instant) -> io::Result<Option<Changes>> {
         let Some(feed) = self.rooms.borrow().get(key).map(|local| local.feed.clone()) else { return Ok(None) };
         let more = feed.refresh(changes);
         // What was read before something failed is handed on, too.
-        self.fan_out(key);
+        self.fan_out(key, since);
         more
     }
 
-    fn fan_out(&self, key: &Key) {
+    fn fan_out(&self, key: &Key, since: Instant) {
         if let Some(local) = self.rooms.borrow().get(key) {
-            let (view, now, mut pieces) = (local.feed.view(), Instant::now(), Vec::new());
+            let (view, mut turn) = (local.feed.view(), Turn::begin());
             for reader in &local.readers {
                 let mut reader = reader.borrow_mut();
                 if !Arc::ptr_eq(reader.feed(), &local.feed) {
                     reader.wake();
                 } else if !reader.is_stuck() {
-                    reader.flush(&view, now, &mut pieces);
+                    reader.flush(&view, &mut turn);
                 }
+            }
+            self.registry.metrics.add(turn.tally);
+            if turn.tally.deliveries > 0 {
+                self.registry.metrics.delivered(since.elapsed());
             }
         }
     }
@@ -236,35 +245,35 @@ impl Hub {
     }
 }
 
-fn note(changed: &mut HashMap<Key, Changes>, key: Key, changes: Changes) {
-    let known = changed.entry(key).or_default();
-    *known = known.and(changes);
+/// What may have changed, and since when it is known.
+type Unread = HashMap<Key, (Changes, Instant)>;
+
+fn note(unread: &mut Unread, key: Key, changes: Changes, since: Instant) {
+    let (known, known_since) = unread.entry(key).or_insert((changes, since));
+    (*known, *known_since) = (known.and(changes), since.min(*known_since));
 }
 
 /// An open stream's place in the hub, for as long as it is served.
 pub struct Open {
     hub: Rc<Hub>,
-    key: Key,
     subscriber: Rc<RefCell<Subscriber>>,
-    user: Option<(RoomName, UserName)>,
+    user: Option<UserName>,
+    slot: Slot,
 }
 
 impl Open {
     /// Serves the stream to its end. `input` is shown what the peer sends meanwhile.
-    pub fn serve(self, mut input: impl FnMut(&[u8]) -> Input) -> impl Future<Output = Outcome> {
+    pub fn serve(self: Box<Self>, mut input: impl FnMut(&[u8]) -> Input) -> impl Future<Output = Outcome> {
         // No `async fn`: that would keep its arguments twice, for each idle stream.
         poll_fn(move |cx| self.subscriber.borrow_mut().poll(cx, &mut input))
     }
 
-    fn take(hub: &Rc<Hub>, stream: &Stream, subscriber: Rc<RefCell<Subscriber>>) -> Open {
-        let key = (stream.root.clone(), stream.topic.clone());
-        let user = match (&stream.topic, &stream.user) {
-            (Topic::Room(room), Some(user)) => {
-                hub.registry.attendance.arrive(&stream.root, room, user);
-                Some((room.clone(), user.clone()))
-            }
-            _ => None,
-        };
+    fn take(hub: &Rc<Hub>, stream: Stream, subscriber: Rc<RefCell<Subscriber>>) -> Open {
+        let Stream { slot, user, .. } = stream;
+        let key = slot.key();
+        if let ((root, Topic::Room(room)), Some(user)) = (key, &user) {
+            hub.registry.attendance.arrive(root, room, user);
+        }
         let mut rooms = hub.rooms.borrow_mut();
         let feed = subscriber.borrow().feed().clone();
         let local = rooms.entry(key.clone()).or_insert_with(|| Local { feed: feed.clone(), readers: Vec::new() });
@@ -275,26 +284,27 @@ impl Open {
         local.readers.push(subscriber.clone());
         drop(rooms);
         hub.arrived.notify_one();
-        Open { hub: hub.clone(), key, subscriber, user }
+        Open { hub: hub.clone(), subscriber, user, slot }
     }
 }
 
 impl Drop for Open {
     fn drop(&mut self) {
         let mut rooms = self.hub.rooms.borrow_mut();
-        if let Some(local) = rooms.get_mut(&self.key) {
+        let key = self.slot.key();
+        if let Some(local) = rooms.get_mut(key) {
             let index = self.subscriber.borrow().index;
             local.readers.swap_remove(index);
             if let Some(moved) = local.readers.get(index) {
                 moved.borrow_mut().index = index;
             }
             if local.readers.is_empty() {
-                rooms.remove(&self.key);
+                rooms.remove(key);
             }
         }
         drop(rooms);
-        if let Some((room, user)) = self.user.take() {
-            self.hub.depart(self.key.0.clone(), room, user);
+        if let ((root, Topic::Room(room)), Some(user)) = (key, self.user.take()) {
+            self.hub.depart(root.clone(), room.clone(), user);
         }
     }
 }

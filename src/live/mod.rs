@@ -2,10 +2,12 @@
 //! [`subscription`] is one reader's position in it, a pure state machine. A [`hub`] serves the many
 //! readers of a worker, [`solo`] the one of a CGI process: the same reader, the same feed.
 
+pub mod admission;
 pub mod attendance;
 pub mod encoding;
 pub mod feed;
 pub mod hub;
+pub mod metrics;
 pub mod reader;
 pub mod registry;
 pub mod socket;

@@ -12,9 +12,11 @@ use bytes::Bytes;
 use crate::limits::{PADDING_BYTES, PAGE_MAX_BYTES, RESET_LINES, WRITE_MAX_BYTES, WRITE_MAX_SLICES};
 use crate::live::encoding::{Encoding, Framing};
 use crate::live::feed::View;
+use crate::live::metrics::Tally;
 use crate::live::stream::{Start, Stream};
 use crate::live::subscription::{Beat, Step, Subscription};
-use crate::store::history;
+use crate::store::history::start_of_last;
+use crate::store::since::since;
 use crate::wire::{fastcgi, sse};
 
 /// The web server's number for a request that stands for all: what shared records are made for.
@@ -29,7 +31,7 @@ pub struct Reader {
     request: u16,
     padding: bool,
     /// What comes before the first event, until it is sent.
-    prelude: Option<Vec<u8>>,
+    prelude: Option<Box<[u8]>>,
     ended: bool,
 }
 
@@ -55,16 +57,18 @@ impl Reader {
     /// The reader that `stream` asks for, of the feed whose view this is, carried in `framing`; in
     /// FastCGI as the answer to `request`.
     pub fn open(stream: &mut Stream, view: &View, framing: Framing, request: u16, now: Instant) -> io::Result<Reader> {
+        let last_lines = |log| start_of_last(log, view.tip.end, RESET_LINES, PAGE_MAX_BYTES);
         let start = match (&view.log, stream.start) {
             (_, Start::Now) => Ok(view.tip.end),
             (None, Start::After(cursor)) if cursor.offset() > 0 => Err(("removed", 0)),
             (None, _) => Ok(0),
-            (Some(log), Start::Since(time)) => Ok(history::since(log, time)?),
+            (Some(log), Start::Since(time)) => match since(log, time)? {
+                Some(offset) => Ok(offset),
+                None => Err(("untimed", last_lines(log)?)),
+            },
             (Some(log), Start::After(cursor)) => match log.resolve(&cursor)? {
                 Ok(offset) => Ok(offset),
-                Err(stale) => {
-                    Err((stale.reason(), history::start_of_last(log, view.tip.end, RESET_LINES, PAGE_MAX_BYTES)?))
-                }
+                Err(stale) => Err((stale.reason(), last_lines(log)?)),
             },
         };
         let pace = stream.pace;
@@ -73,7 +77,7 @@ impl Reader {
             encoding: Encoding { format: stream.format, framing },
             request,
             padding: pace.padding,
-            prelude: Some(std::mem::take(&mut stream.prelude)),
+            prelude: Some(std::mem::take(&mut stream.prelude).into_boxed_slice()),
             ended: false,
         })
     }
@@ -95,16 +99,17 @@ impl Reader {
 
     /// Adds to `out` what is ready to be sent, up to about [`WRITE_MAX_BYTES`]. Adds nothing where
     /// nothing is ready.
-    pub fn gather(&mut self, view: &View, now: Instant, out: &mut Vec<Bytes>) -> io::Result<()> {
-        let mut gathered = 0;
+    pub fn gather(&mut self, view: &View, now: Instant, out: &mut Vec<Bytes>, tally: &mut Tally) -> io::Result<()> {
+        let (mut gathered, before) = (0, tally.deliveries);
         while !self.ended && gathered < WRITE_MAX_BYTES && out.len() < WRITE_MAX_SLICES {
-            let Some(bytes) = self.step(view)? else { break };
+            let Some(bytes) = self.step(view, tally)? else { break };
             gathered += bytes.len();
             out.push(bytes);
         }
         if gathered > 0 {
             self.close_write(now, out);
         }
+        tally.coalesced += u64::from(tally.deliveries > before + 1);
         Ok(())
     }
 
@@ -136,13 +141,14 @@ impl Reader {
         }
     }
 
-    fn step(&mut self, view: &View) -> io::Result<Option<Bytes>> {
+    fn step(&mut self, view: &View, tally: &mut Tally) -> io::Result<Option<Bytes>> {
         let framing = self.encoding.framing;
         Ok(Some(match self.subscription.next(&view.tip) {
             Step::Wait => return Ok(None),
             Step::State => match self.prelude.take() {
                 // The first event tells where the reader is, so that a reconnect goes on from there.
-                Some(mut first) => {
+                Some(prelude) => {
+                    let mut first = prelude.into_vec();
                     let told = view.has_positions && self.subscription.holds();
                     let at = told.then(|| view.cursor(self.subscription.offset())).transpose()?;
                     first.extend(view.state_event(at));
@@ -153,11 +159,14 @@ impl Reader {
             Step::Lines(from) => match view.batch(from) {
                 Some(batch) => {
                     self.subscription.advance(batch.range());
+                    tally.deliveries += batch.lines;
                     self.numbered(batch.encoded(self.encoding))
                 }
                 None => match view.log.as_ref().map(|log| log.stretch(from)).transpose()?.flatten() {
                     Some(stretch) => {
                         self.subscription.advance(stretch.range());
+                        tally.deliveries += stretch.count();
+                        tally.catch_ups += 1;
                         self.numbered(self.encoding.lines(&stretch))
                     }
                     // The log has changed since: the next look at it says how.

@@ -1,20 +1,28 @@
 //! What the workers of a process share: feeds that somebody reads, the watchers that tell of
-//! changes, who is here, and how many streams there are.
+//! changes, who is here, who is let in, and what is counted.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::io;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::{Instant, SystemTime};
 
-use tokio::sync::Notify;
+use tokio::sync::{Notify, oneshot};
 
+use crate::live::admission::{Admission, Bounds};
 use crate::live::attendance::Attendance;
 use crate::live::feed::{Feed, Topic};
+use crate::live::metrics::Metrics;
+use crate::store::append::Appended;
+use crate::store::commit::Committer;
 use crate::store::root::DataRoot;
-use crate::store::watch::{Hint, WatchMode, Watcher};
+use crate::store::watch::{Hint, Watch, WatchMode, Watcher};
 
 /// A feed's name within a process.
 pub type Key = (Arc<DataRoot>, Topic);
+
+/// Resolves when a line is on disk.
+pub type OnDisk = oneshot::Receiver<io::Result<()>>;
 
 /// What the workers share.
 pub struct Registry {
@@ -22,34 +30,40 @@ pub struct Registry {
     inboxes: Vec<Arc<Inbox>>,
     roots: Mutex<HashMap<Arc<DataRoot>, Arc<Watcher>>>,
     feeds: Mutex<HashMap<Key, Weak<Feed>>>,
-    streams: Arc<AtomicUsize>,
-    max_streams: usize,
+    committer: Mutex<Option<Committer>>,
     /// Who is here.
     pub attendance: Attendance,
+    /// How many streams there may be.
+    pub admission: Arc<Admission>,
+    /// When the process began to serve.
+    pub started: SystemTime,
+    /// What is counted.
+    pub metrics: Arc<Metrics>,
 }
 
-/// Hints for one worker, each once until it takes them.
+/// Hints for one worker, each once until it takes them, and since when.
+pub type Hints = HashMap<(Arc<DataRoot>, Hint), Instant>;
+
+/// Where hints for one worker come in.
 #[derive(Debug, Default)]
 pub struct Inbox {
-    hints: Mutex<HashSet<(Arc<DataRoot>, Hint)>>,
+    hints: Mutex<Hints>,
     filled: Notify,
 }
 
-/// One stream's place among the streams that a process serves; free again when it is dropped.
-#[derive(Debug)]
-pub struct Slot(Arc<AtomicUsize>);
-
 impl Registry {
-    /// A registry for `workers` workers, which serve at most `max_streams` streams.
-    pub fn new(workers: usize, mode: WatchMode, max_streams: usize) -> Arc<Registry> {
+    /// A registry for `workers` workers, which serve streams within `bounds`.
+    pub fn new(workers: usize, mode: WatchMode, bounds: Bounds) -> Arc<Registry> {
         Arc::new(Registry {
             mode,
             inboxes: (0..workers).map(|_| Arc::default()).collect(),
             roots: Mutex::default(),
             feeds: Mutex::default(),
-            streams: Arc::default(),
-            max_streams,
+            committer: Mutex::default(),
             attendance: Attendance::default(),
+            admission: Admission::new(bounds),
+            started: SystemTime::now(),
+            metrics: Arc::default(),
         })
     }
 
@@ -58,32 +72,19 @@ impl Registry {
         self.inboxes[worker].clone()
     }
 
-    /// A place for one more stream; `None` where there are as many as may be.
-    pub fn reserve(&self) -> Option<Slot> {
-        let taken = self
-            .streams
-            .fetch_update(Ordering::AcqRel, Ordering::Acquire, |taken| (taken < self.max_streams).then_some(taken + 1));
-        taken.ok().map(|_| Slot(self.streams.clone()))
-    }
-
-    /// How many streams one process serves at most.
-    pub fn max_streams(&self) -> usize {
-        self.max_streams
-    }
-
-    /// The feed about `topic`, the same for all who ask while somebody has it; `None` where there
+    /// The feed about this, the same for all who ask while somebody has it; `None` where there
     /// is no such room.
-    pub fn feed(&self, root: &Arc<DataRoot>, topic: &Topic) -> io::Result<Option<Arc<Feed>>> {
-        let key = (root.clone(), topic.clone());
+    pub fn feed(&self, key: &Key) -> io::Result<Option<Arc<Feed>>> {
+        let (root, topic) = key;
         let watcher = self.watcher(root);
         let mut feeds = lock(&self.feeds);
-        if let Some(feed) = feeds.get(&key).and_then(Weak::upgrade).filter(|feed| !feed.view().tip.gone) {
+        if let Some(feed) = feeds.get(key).and_then(Weak::upgrade).filter(|feed| !feed.view().tip.gone) {
             return Ok(Some(feed));
         }
         feeds.retain(|_, feed| feed.strong_count() > 0);
-        let feed = Feed::open(root, topic, &watcher)?.map(Arc::new);
+        let feed = Feed::open(root, topic, &watcher, &self.metrics)?.map(Arc::new);
         if let Some(feed) = &feed {
-            feeds.insert(key, Arc::downgrade(feed));
+            feeds.insert(key.clone(), Arc::downgrade(feed));
         }
         Ok(feed)
     }
@@ -93,36 +94,48 @@ impl Registry {
         lock(&self.feeds).iter().filter(|(_, feed)| feed.strong_count() > 0).map(|(key, _)| key.clone()).collect()
     }
 
-    fn watcher(&self, root: &Arc<DataRoot>) -> Arc<Watcher> {
+    /// Puts a line on disk; what is returned resolves when it is there, or to why it may not be.
+    pub fn commit(&self, line: Appended) -> io::Result<OnDisk> {
+        let mut committer = lock(&self.committer);
+        let started = match committer.take() {
+            Some(started) => started,
+            None => Committer::start()?,
+        };
+        let (tell, on_disk) = oneshot::channel();
+        // Nobody hears it where the one who asked has gone.
+        committer.insert(started).commit(line, Box::new(move |done| drop(tell.send(done))));
+        Ok(on_disk)
+    }
+
+    /// How many directories the kernel watches, and how many are polled.
+    pub fn watches(&self) -> (usize, usize) {
+        let counts = lock(&self.roots).values().map(|watcher| watcher.counts()).collect::<Vec<_>>();
+        counts.into_iter().fold((0, 0), |(kernel, polled), count| (kernel + count.0, polled + count.1))
+    }
+
+    fn watcher(&self, root: &Arc<DataRoot>) -> Arc<dyn Watch> {
         let mut roots = lock(&self.roots);
-        roots
-            .entry(root.clone())
-            .or_insert_with(|| {
-                let (inboxes, hinted) = (self.inboxes.clone(), root.clone());
-                let sink = move |hint: Hint| inboxes.iter().for_each(|inbox| inbox.put(&hinted, &hint));
-                Arc::new(Watcher::new(root, self.mode, Arc::new(sink)))
-            })
-            .clone()
+        let watcher = roots.entry(root.clone()).or_insert_with(|| {
+            let (inboxes, hinted) = (self.inboxes.clone(), root.clone());
+            let sink = move |hint: Hint| inboxes.iter().for_each(|inbox| inbox.put(&hinted, &hint));
+            Arc::new(Watcher::new(root, self.mode, Arc::new(sink)))
+        });
+        watcher.clone()
     }
 }
 
 impl Inbox {
     fn put(&self, root: &Arc<DataRoot>, hint: &Hint) {
-        if lock(&self.hints).insert((root.clone(), hint.clone())) {
+        if let Entry::Vacant(vacant) = lock(&self.hints).entry((root.clone(), hint.clone())) {
+            vacant.insert(Instant::now());
             self.filled.notify_one();
         }
     }
 
     /// Waits for hints, and takes them.
-    pub async fn take(&self) -> HashSet<(Arc<DataRoot>, Hint)> {
+    pub async fn take(&self) -> Hints {
         self.filled.notified().await;
         std::mem::take(&mut *lock(&self.hints))
-    }
-}
-
-impl Drop for Slot {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::AcqRel);
     }
 }
 

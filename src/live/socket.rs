@@ -1,10 +1,14 @@
 //! A connection's socket, TCP or Unix, as a stream writes to it: at once or not at all.
 
+use std::future::poll_fn;
 use std::io::{self, IoSlice};
-use std::task::{Context, Poll};
+use std::net::IpAddr;
+use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
 use tokio::net::{TcpStream, UnixStream};
+
+use crate::limits::READ_BYTES;
 
 /// A connected socket.
 #[derive(Debug)]
@@ -16,6 +20,14 @@ pub enum Socket {
 }
 
 impl Socket {
+    /// The address of who connected; over a Unix socket there is none.
+    pub fn peer(&self) -> Option<IpAddr> {
+        match self {
+            Socket::Tcp(socket) => socket.peer_addr().ok().map(|address| address.ip()),
+            Socket::Unix(_) => None,
+        }
+    }
+
     /// Writes what the socket takes at once; how much that was.
     pub fn try_write(&self, pieces: &[Bytes]) -> io::Result<usize> {
         if let [piece] = pieces {
@@ -55,15 +67,20 @@ impl Socket {
         }
     }
 
-    /// Waits until something can be read, and reads it.
-    pub async fn read(&self, buffer: &mut [u8]) -> io::Result<usize> {
-        loop {
-            std::future::poll_fn(|cx| self.poll_readable(cx)).await?;
-            match self.try_read(buffer) {
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                done => return done,
+    /// Waits until something can be read, and shows it to `take`; how much that was. No buffer waits
+    /// meanwhile.
+    pub async fn read(&self, mut take: impl FnMut(&[u8])) -> io::Result<usize> {
+        poll_fn(|cx| {
+            let mut buffer = [0; READ_BYTES];
+            loop {
+                ready!(self.poll_readable(cx))?;
+                match self.try_read(&mut buffer) {
+                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                    read => return Poll::Ready(read.inspect(|len| take(&buffer[..*len]))),
+                }
             }
-        }
+        })
+        .await
     }
 
     /// Writes all of it.
@@ -73,7 +90,7 @@ impl Socket {
             match self.try_write(std::slice::from_ref(&rest)) {
                 Ok(written) => drop(rest.split_to(written)),
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    std::future::poll_fn(|cx| self.poll_writable(cx)).await?;
+                    poll_fn(|cx| self.poll_writable(cx)).await?;
                 }
                 Err(error) => return Err(error),
             }

@@ -4,6 +4,7 @@
 
 use std::io::{self, Write};
 use std::os::fd::AsFd;
+use std::sync::Arc;
 use std::time::Instant;
 
 use bytes::Bytes;
@@ -12,24 +13,27 @@ use crate::limits::ACTIVITY_EVERY;
 use crate::live::attendance;
 use crate::live::encoding::Framing;
 use crate::live::feed::{Changes, Feed, Topic};
+use crate::live::metrics::Tally;
 use crate::live::reader::Reader;
 use crate::live::stream::Stream;
 use crate::store::avatars;
-use crate::store::bell::Bell;
-use crate::store::watch::WatchMode;
+use crate::store::bell;
+use crate::store::watch::{Watch, WatchMode};
 
 /// Writes a stream to `out` until it ends or its client has gone. `head` goes before all. Says
 /// whether the room is there: else nothing was written.
 pub fn serve(mut stream: Stream, mode: WatchMode, head: Vec<u8>, out: &mut (impl Write + AsFd)) -> io::Result<bool> {
-    let (bell, watcher) = Bell::new(&stream.root, mode)?;
-    let Some(feed) = Feed::open(&stream.root, &stream.topic, &watcher)? else { return Ok(false) };
+    let (root, topic) = stream.slot.key().clone();
+    let bell = bell::hang(&root, mode)?;
+    let watcher: Arc<dyn Watch> = bell.clone();
+    let Some(feed) = Feed::open(&root, &topic, &watcher, &Arc::default())? else { return Ok(false) };
     let mut reader = Reader::open(&mut stream, &feed.view(), Framing::Plain, 1, Instant::now())?;
     let mut stay = Stay::of(&stream);
-    let mut pieces = vec![Bytes::from(head)];
+    let (mut pieces, mut tally) = (vec![Bytes::from(head)], Tally::default());
     // What may have changed and was not all read yet.
     let mut unread = None;
     loop {
-        reader.gather(&feed.view(), Instant::now(), &mut pieces)?;
+        reader.gather(&feed.view(), Instant::now(), &mut pieces, &mut tally)?;
         if pieces.is_empty() && unread.is_none() {
             let due = stay.due.map_or(reader.deadline(), |due| due.min(reader.deadline()));
             if !bell.wait(out.as_fd(), Some(due))? {
@@ -40,7 +44,7 @@ pub fn serve(mut stream: Stream, mode: WatchMode, head: Vec<u8>, out: &mut (impl
         }
         if pieces.is_empty() {
             unread = unread.map_or(Ok(None), |changes| feed.refresh(changes))?;
-            reader.gather(&feed.view(), Instant::now(), &mut pieces)?;
+            reader.gather(&feed.view(), Instant::now(), &mut pieces, &mut tally)?;
         }
         // Also where there is always something to say.
         reader.tick(Instant::now(), &mut pieces);
@@ -76,11 +80,12 @@ impl Stay {
 
     fn renew(&mut self, stream: &Stream) {
         let now = Instant::now();
-        let (Topic::Room(room), Some(user)) = (&stream.topic, &stream.user) else { return };
+        let (root, topic) = stream.slot.key();
+        let (Topic::Room(room), Some(user)) = (topic, &stream.user) else { return };
         if self.due.is_some_and(|due| due <= now) {
             self.due = Some(now + ACTIVITY_EVERY);
             // An avatar that can't be noted or swept is no reason to end a conversation.
-            if let Ok(Some(dir)) = stream.root.room(room) {
+            if let Ok(Some(dir)) = root.room(room) {
                 let _ = avatars::touch(&dir, user);
                 let _ = attendance::sweep(&dir, |other| other == user);
             }

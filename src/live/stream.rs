@@ -1,24 +1,19 @@
 //! What a reader asked for: the plan of a stream, before any byte of it.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::NaiveDateTime;
 
+use crate::live::admission::Slot;
 use crate::live::encoding::Format;
-use crate::live::feed::Topic;
-use crate::live::registry::Slot;
 use crate::room::cursor::Cursor;
 use crate::room::name::UserName;
-use crate::store::root::DataRoot;
 
 /// A stream to be opened.
 #[derive(Debug)]
 pub struct Stream {
-    /// Which folder of rooms.
-    pub root: Arc<DataRoot>,
-    /// What it is about.
-    pub topic: Topic,
+    /// Its place among the streams that one process serves, which says what it is about.
+    pub slot: Slot,
     /// Where it begins.
     pub start: Start,
     /// What messages look like.
@@ -29,8 +24,6 @@ pub struct Stream {
     pub prelude: Vec<u8>,
     /// Its timing and padding.
     pub pace: Pace,
-    /// Its place among the streams that one process serves.
-    pub slot: Option<Slot>,
 }
 
 /// A stream's timing and padding.

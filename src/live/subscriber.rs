@@ -10,17 +10,11 @@ use std::time::Instant;
 use bytes::Bytes;
 use tracing::warn;
 
-use crate::limits::{STUCK_MAX, WRITE_MAX_BYTES};
+use crate::limits::{REPLIES_MAX_BYTES, STUCK_MAX, TURN_MAX_BYTES};
 use crate::live::feed::{Feed, View};
+use crate::live::metrics::Tally;
 use crate::live::reader::{End, Reader};
-use crate::live::registry::Slot;
 use crate::live::socket::Socket;
-
-/// How much one reader is written at a stretch before others have their turn.
-const TURN_MAX_BYTES: usize = 2 * WRITE_MAX_BYTES;
-
-/// How much of what a peer wants between the lines may wait for it.
-const REPLIES_MAX_BYTES: usize = 2 * WRITE_MAX_BYTES;
 
 /// A reader and its socket.
 pub struct Subscriber {
@@ -35,7 +29,21 @@ pub struct Subscriber {
     waker: Option<Waker>,
     /// Its index among the readers of its feed.
     pub index: usize,
-    _slot: Option<Slot>,
+}
+
+/// One turn of writing, to one reader or to all of a feed.
+pub struct Turn {
+    now: Instant,
+    pieces: Vec<Bytes>,
+    /// What it did so far.
+    pub tally: Tally,
+}
+
+impl Turn {
+    /// A turn that begins now.
+    pub fn begin() -> Turn {
+        Turn { now: Instant::now(), pieces: Vec::new(), tally: Tally::default() }
+    }
 }
 
 /// How a stream ended.
@@ -66,18 +74,8 @@ pub enum Input {
 
 impl Subscriber {
     /// `reader` of `feed` on `socket`, where `head` is to be sent first.
-    pub fn new(feed: Arc<Feed>, reader: Reader, socket: Rc<Socket>, head: Bytes, slot: Option<Slot>) -> Subscriber {
-        Subscriber {
-            feed,
-            reader,
-            socket,
-            unsent: head,
-            stuck_since: None,
-            failed: None,
-            waker: None,
-            index: 0,
-            _slot: slot,
-        }
+    pub fn new(feed: Arc<Feed>, reader: Reader, socket: Rc<Socket>, head: Bytes) -> Subscriber {
+        Subscriber { feed, reader, socket, unsent: head, stuck_since: None, failed: None, waker: None, index: 0 }
     }
 
     /// What it reads.
@@ -90,8 +88,9 @@ impl Subscriber {
         self.stuck_since.is_some()
     }
 
-    /// Writes what is ready, as far as the socket takes it. `pieces` is room to work in.
-    pub fn flush(&mut self, view: &View, now: Instant, pieces: &mut Vec<Bytes>) {
+    /// Writes what is ready, as far as the socket takes it.
+    pub fn flush(&mut self, view: &View, turn: &mut Turn) {
+        let now = turn.now;
         let mut written = 0;
         while self.failed.is_none() {
             if !self.unsent.is_empty() {
@@ -99,6 +98,8 @@ impl Subscriber {
                     Ok(len) => {
                         drop(self.unsent.split_to(len));
                         self.stuck_since = None;
+                        turn.tally.writes += 1;
+                        turn.tally.bytes += len as u64;
                     }
                     Err(error) => return self.could_not_write(&error, now),
                 }
@@ -111,42 +112,48 @@ impl Subscriber {
                 // The rest when it is this reader's turn again.
                 return self.wake();
             }
-            pieces.clear();
-            if let Err(error) = self.reader.gather(view, now, pieces) {
+            turn.pieces.clear();
+            if let Err(error) = self.reader.gather(view, now, &mut turn.pieces, &mut turn.tally) {
                 warn!(%error, "a stream ends: its log can't be read");
                 return self.fail(Outcome::Unreadable);
             }
-            if pieces.is_empty() {
+            if turn.pieces.is_empty() {
                 return;
             }
-            written += pieces.iter().map(Bytes::len).sum::<usize>();
-            self.write(pieces, now);
+            written += self.write(turn);
         }
     }
 
-    /// Writes `pieces`, and keeps what the socket does not take.
-    fn write(&mut self, pieces: &mut Vec<Bytes>, now: Instant) {
+    /// Writes the turn's pieces, and keeps what the socket does not take. Says how long they were.
+    fn write(&mut self, turn: &mut Turn) -> usize {
+        let pieces = &mut turn.pieces;
+        let whole = pieces.iter().map(Bytes::len).sum();
         match self.socket.try_write(pieces) {
-            Ok(len) if len == pieces.iter().map(Bytes::len).sum::<usize>() => pieces.clear(),
-            Ok(mut len) => {
-                pieces.retain_mut(|piece| {
-                    let sent = len.min(piece.len());
-                    len -= sent;
-                    drop(piece.split_to(sent));
-                    !piece.is_empty()
-                });
-                self.keep(pieces);
+            Ok(len) => {
+                turn.tally.writes += 1;
+                turn.tally.bytes += len as u64;
+                if len < whole {
+                    let mut left = len;
+                    pieces.retain_mut(|piece| {
+                        let sent = left.min(piece.len());
+                        left -= sent;
+                        drop(piece.split_to(sent));
+                        !piece.is_empty()
+                    });
+                    self.keep(pieces);
+                }
             }
             Err(error) => {
                 self.keep(pieces);
-                self.could_not_write(&error, now);
+                self.could_not_write(&error, turn.now);
             }
         }
+        pieces.clear();
+        whole
     }
 
     fn keep(&mut self, pieces: &mut Vec<Bytes>) {
         self.unsent = if pieces.len() == 1 { pieces.remove(0) } else { pieces.concat().into() };
-        pieces.clear();
     }
 
     fn could_not_write(&mut self, error: &io::Error, now: Instant) {
@@ -163,29 +170,30 @@ impl Subscriber {
         let stuck = self.stuck_since.is_some_and(|since| now.duration_since(since) > STUCK_MAX);
         // One that takes a byte at a time is not stuck, but has its time.
         if stuck || self.reader.is_overdue(now, STUCK_MAX) {
+            self.feed.metrics().stuck.inc();
             return self.fail(Outcome::Stuck);
         }
         if self.unsent.is_empty() && now >= self.reader.deadline() {
-            let mut pieces = Vec::new();
-            self.reader.tick(now, &mut pieces);
-            self.write_own(&mut pieces, now);
+            let mut turn = Turn::begin();
+            self.reader.tick(now, &mut turn.pieces);
+            self.write_own(turn);
         }
     }
 
     /// Ends the stream. What is ready but was not sent is for the next one: it resumes.
     pub fn finish(&mut self, end: End) {
-        let now = Instant::now();
-        let mut pieces = Vec::new();
+        let mut turn = Turn::begin();
         if !self.unsent.is_empty() {
-            pieces.push(std::mem::take(&mut self.unsent));
+            turn.pieces.push(std::mem::take(&mut self.unsent));
         }
-        self.reader.finish(end, now, &mut pieces);
-        self.write_own(&mut pieces, now);
+        self.reader.finish(end, turn.now, &mut turn.pieces);
+        self.write_own(turn);
     }
 
-    fn write_own(&mut self, pieces: &mut Vec<Bytes>, now: Instant) {
-        if !pieces.is_empty() {
-            self.write(pieces, now);
+    fn write_own(&mut self, mut turn: Turn) {
+        if !turn.pieces.is_empty() {
+            self.write(&mut turn);
+            self.feed.metrics().add(turn.tally);
         }
         if self.reader.has_ended() || !self.unsent.is_empty() {
             self.wake();
@@ -244,8 +252,9 @@ impl Subscriber {
                 return Poll::Pending;
             }
             let before = self.unsent.len();
-            let view = self.feed.view();
-            self.flush(&view, Instant::now(), &mut Vec::new());
+            let (view, mut turn) = (self.feed.view(), Turn::begin());
+            self.flush(&view, &mut turn);
+            self.feed.metrics().add(turn.tally);
             if self.unsent.is_empty() && before == 0 {
                 return Poll::Pending;
             }

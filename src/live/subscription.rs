@@ -15,7 +15,7 @@ pub struct Tip {
     pub fresh: u64,
     /// The end of the log's last whole line.
     pub end: u64,
-    /// Counts the changes of the state (members, or rooms).
+    /// Counts the states (members, or rooms), from 1.
     pub state: u64,
     /// The room is no more.
     pub gone: bool,
@@ -26,9 +26,10 @@ pub struct Tip {
 pub struct Subscription {
     epoch: u64,
     offset: u64,
-    state: Option<u64>,
-    /// The position did not hold from the start: why, and where to begin instead.
-    stale: Option<(&'static str, u64)>,
+    /// The last state it was told; 0 before the first.
+    told: u64,
+    /// The position did not hold from the start: why. It begins at `offset` instead.
+    stale: Option<&'static str>,
     spoke: Instant,
     ping: Duration,
     ends: Instant,
@@ -71,8 +72,8 @@ impl Subscription {
         Subscription {
             epoch: tip.epoch,
             offset: start.unwrap_or_else(|(_, fresh)| fresh),
-            state: None,
-            stale: start.err(),
+            told: 0,
+            stale: start.err().map(|(reason, _)| reason),
             spoke: now,
             ping,
             ends: now + lifetime,
@@ -94,16 +95,16 @@ impl Subscription {
         if tip.gone {
             return Step::Gone;
         }
-        if self.state.is_some() && (self.epoch != tip.epoch || self.stale.is_some()) {
+        if self.told > 0 && (self.epoch != tip.epoch || self.stale.is_some()) {
             let (reason, fresh) = match self.stale.take() {
-                Some(stale) if self.epoch == tip.epoch => stale,
+                Some(reason) if self.epoch == tip.epoch => (reason, self.offset),
                 _ => (tip.reason, tip.fresh),
             };
             (self.epoch, self.offset) = (tip.epoch, fresh);
             return Step::Reset(reason, fresh);
         }
-        if self.state != Some(tip.state) {
-            self.state = Some(tip.state);
+        if self.told != tip.state {
+            self.told = tip.state;
             return Step::State;
         }
         if self.offset < tip.end {

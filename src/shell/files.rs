@@ -15,7 +15,7 @@ use crate::room::name::{RoomName, UserName};
 use crate::shell::place::Failure;
 use crate::store::append::append;
 use crate::store::avatars;
-use crate::store::bell::Bell;
+use crate::store::bell;
 use crate::store::history::{each_line, start_of_last};
 use crate::store::root::{DataRoot, RoomDir};
 use crate::store::tail::{Look, Tail};
@@ -72,11 +72,11 @@ impl Files {
     ) -> Result<(), Failure> {
         self.room(name)?;
         let unreadable = |error: io::Error| self.failed(name, "the log can't be read", &error);
-        let (bell, watcher) = Bell::new(&self.root, self.watch).map_err(unreadable)?;
+        let bell = bell::hang(&self.root, self.watch).map_err(unreadable)?;
         if follow {
             // The watches first: nothing that comes after reading may go unnoticed.
-            watcher.watch(&Place::Root);
-            watcher.watch(&Place::Room(name.clone()));
+            bell.watch(&Place::Root);
+            bell.watch(&Place::Room(name.clone()));
         }
         let mut tail = Tail::open(&self.root, name).map_err(unreadable)?;
         self.show_last(name, &tail, lines, out)?;
@@ -100,8 +100,8 @@ impl Files {
                         return Ok(());
                     }
                     bell.take()?;
-                    watcher.renew(&Place::Root);
-                    watcher.renew(&Place::Room(name.clone()));
+                    bell.renew(&Place::Root);
+                    bell.renew(&Place::Room(name.clone()));
                 }
             }
         }

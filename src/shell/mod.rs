@@ -3,4 +3,5 @@
 pub mod files;
 pub mod place;
 pub mod server;
+pub mod status;
 pub mod talk;

@@ -2,20 +2,16 @@
 
 use std::io::{self, BufRead, BufReader, Write};
 use std::thread;
-use std::time::Duration;
 
 use serde::Deserialize;
 use ureq::http::Response;
 use ureq::{Agent, Body};
 
-use crate::limits::{RETRY_BASE, STUCK_MAX};
+use crate::limits::{RETRY_BASE, RETRY_MAX, STUCK_MAX};
 use crate::room::members::{Member, Members};
 use crate::room::name::{RoomName, UserName};
 use crate::shell::place::Failure;
 use crate::wire::events::Decoder;
-
-/// The longest time between two attempts to reconnect.
-const RETRY_MAX: Duration = Duration::from_secs(30);
 
 /// A server.
 pub struct Server {
@@ -61,6 +57,11 @@ impl Server {
         let member =
             |avatar: Avatar| Ok(Member { username: UserName::parse(&avatar.username)?, is_web: avatar.is_web });
         Ok(Members::new(avatars.into_iter().map(member).collect::<Result<_, Failure>>()?))
+    }
+
+    /// What it has counted, as OpenMetrics text.
+    pub fn metrics(&self) -> Result<String, Failure> {
+        Ok(self.get("/metrics", "application/openmetrics-text", None)?.body_mut().read_to_string()?)
     }
 
     /// Says `text` in a room.

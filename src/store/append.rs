@@ -8,9 +8,38 @@ use crate::limits::FINGERPRINT_WINDOW_BYTES;
 use crate::room::cursor::{Cursor, Fingerprint};
 use crate::store::root::RoomDir;
 
-/// Appends `line`, which ends with its only `\n`, and says where it ends in the file. A line that
-/// somebody else left without its `\n` is ended first.
-pub fn append(room: &RoomDir, line: &[u8]) -> io::Result<Cursor> {
+/// A line that was added to a log. It outlives this process; a power cut, only after [`Appended::sync`].
+#[derive(Debug)]
+pub struct Appended {
+    /// Where it ends in the file: its id.
+    pub id: Cursor,
+    file: File,
+    identity: u64,
+    /// The directory, where it is the log's first line, so that the log's name may be new, too.
+    directory: Option<File>,
+}
+
+impl Appended {
+    /// Waits until it is on disk.
+    pub fn sync(&self) -> io::Result<()> {
+        self.file.sync_data()?;
+        self.directory.as_ref().map_or(Ok(()), File::sync_all)
+    }
+
+    /// What the file system calls the log.
+    pub fn identity(&self) -> u64 {
+        self.identity
+    }
+
+    /// Whether it is the log's first line.
+    pub fn is_first(&self) -> bool {
+        self.directory.is_some()
+    }
+}
+
+/// Appends `line`, which ends with its only `\n`. A line that somebody else left without its `\n`
+/// is ended first.
+pub fn append(room: &RoomDir, line: &[u8]) -> io::Result<Appended> {
     let mut file = room.open_log_for_append()?;
     let meta = file.metadata()?;
     let written = if is_torn(&file, meta.len())? {
@@ -27,7 +56,9 @@ pub fn append(room: &RoomDir, line: &[u8]) -> io::Result<Cursor> {
     // It is written, so it is said, whatever becomes of the file: a position that can't be read any
     // more is one that won't hold.
     let _ = file.read_exact_at(&mut window, from);
-    Ok(Cursor::new(end, Fingerprint::of(meta.ino(), &window)))
+    let id = Cursor::new(end, Fingerprint::of(meta.ino(), &window));
+    let directory = if end == line.len() as u64 { Some(room.try_clone()?) } else { None };
+    Ok(Appended { id, file, identity: meta.ino(), directory })
 }
 
 fn is_torn(file: &File, len: u64) -> io::Result<bool> {
@@ -70,9 +101,12 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         std::fs::create_dir(dir.path().join("R")).unwrap();
         let room = DataRoot::open(dir.path()).unwrap().room(&RoomName::parse("R").unwrap()).unwrap().unwrap();
-        assert_eq!(append(&room, b"one\n").unwrap().offset(), 4);
+        let one = append(&room, b"one\n").unwrap();
+        assert_eq!((one.id.offset(), one.is_first()), (4, true));
+        one.sync().unwrap();
         std::fs::write(dir.path().join("R/.log"), b"one\ntorn").unwrap();
-        let id = append(&room, b"two\n").unwrap();
+        let Appended { id, directory, .. } = append(&room, b"two\n").unwrap();
+        assert!(directory.is_none());
         assert_eq!(std::fs::read(dir.path().join("R/.log")).unwrap(), b"one\ntorn\ntwo\n");
         let log = Log::open(&room).unwrap().unwrap();
         assert_eq!(log.resolve(&id).unwrap(), Ok(13));

@@ -11,15 +11,14 @@ use nix::sys::stat::Mode;
 use nix::unistd::{UnlinkatFlags, unlinkat};
 use xattr::FileExt;
 
+use crate::limits::ATTRIBUTE_MAX_BYTES;
+
 /// A web page made this avatar.
 pub const WEB_AVATAR: &str = "web_avatar";
 /// It is an avatar.
 pub const IS_AVATAR: &str = "is_avatar";
 /// When it was last heard of, in seconds since 1970.
 pub const LAST_ACTIVITY: &str = "last_activity";
-
-/// The longest value that is read.
-const VALUE_MAX_BYTES: u64 = 256;
 
 fn extended(name: &str) -> [String; 2] {
     [format!("user.user.{name}"), format!("user.{name}")]
@@ -35,7 +34,7 @@ pub fn get(avatar: &File, name: &str) -> Option<String> {
         let flags = OFlag::O_RDONLY | OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK | OFlag::O_CLOEXEC;
         let file = File::from(openat(avatar, file_name(name).as_str(), flags, Mode::empty()).ok()?);
         let mut value = Vec::new();
-        file.take(VALUE_MAX_BYTES).read_to_end(&mut value).ok()?;
+        file.take(ATTRIBUTE_MAX_BYTES).read_to_end(&mut value).ok()?;
         Some(value)
     })?;
     Some(String::from_utf8_lossy(&value).trim().to_owned())

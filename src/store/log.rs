@@ -79,6 +79,14 @@ impl Log {
         Ok(Log { file, identity })
     }
 
+    /// A log of this text, for tests.
+    #[cfg(test)]
+    pub fn with(text: &str) -> Log {
+        let mut file = tempfile::tempfile().expect("a temporary file");
+        io::Write::write_all(&mut file, text.as_bytes()).expect("room for it");
+        Log::of(file).expect("a file")
+    }
+
     /// What the file system calls it.
     pub fn identity(&self) -> u64 {
         self.identity
@@ -155,17 +163,19 @@ impl Log {
         Ok(None)
     }
 
-    fn newline_after(&self, from: u64) -> io::Result<Result<u64, u64>> {
-        let mut at = from;
+    /// The first `\n` at or after `from`; where there is none, the end.
+    pub fn newline_after(&self, from: u64) -> io::Result<Result<u64, u64>> {
+        // Most often it is near.
+        let (mut at, mut len) = (from, STRETCH_MAX_BYTES / 64);
         loop {
-            let block = self.read(at, STRETCH_MAX_BYTES)?;
+            let block = self.read(at, len)?;
             if let Some(newline) = memchr::memchr(b'\n', &block) {
                 return Ok(Ok(at + newline as u64));
             }
             if block.is_empty() {
                 return Ok(Err(at));
             }
-            at += block.len() as u64;
+            (at, len) = (at + block.len() as u64, STRETCH_MAX_BYTES);
         }
     }
 
@@ -253,6 +263,11 @@ impl Stretch {
     /// What was before its first line when it was read.
     pub fn window(&self) -> &[u8] {
         &self.bytes[..self.window]
+    }
+
+    /// How many lines it has.
+    pub fn count(&self) -> u64 {
+        memchr::memchr_iter(b'\n', &self.bytes[self.window..]).count() as u64
     }
 
     /// Its lines.

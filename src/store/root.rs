@@ -115,6 +115,11 @@ impl DataRoot {
 }
 
 impl RoomDir {
+    /// The directory, to keep it open for longer.
+    pub fn try_clone(&self) -> io::Result<File> {
+        Ok(File::from(self.directory.try_clone()?))
+    }
+
     /// The room's log, for reading; `None` where there is none yet. Fails on a log that is no
     /// regular file (a FIFO would never end).
     pub fn open_log(&self) -> io::Result<Option<File>> {

@@ -12,14 +12,15 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::thread;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::Instant;
 
 use notify::event::ModifyKind;
 use notify::{EventKind, RecommendedWatcher, RecursiveMode, Watcher as _};
 
-use crate::limits::{POLL_EVERY, REWATCH_EVERY, STAMP_SETTLES};
+use crate::limits::{POLL_EVERY, REWATCH_EVERY};
 use crate::room::name::{RoomName, UserName};
 use crate::store::root::{DataRoot, LOG_NAME};
+use crate::store::stamps::Stamps;
 
 /// How changes are noticed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
@@ -27,6 +28,8 @@ pub enum WatchMode {
     /// By the kernel (inotify, kqueue), and by polling where that can't be had.
     #[default]
     Auto,
+    /// As auto, but a process of one stream (CGI, tail -f) takes no inotify instance: dnotify.
+    Dnotify,
     /// By looking every 20 ms.
     Poll,
 }
@@ -57,10 +60,36 @@ pub enum Place {
     Avatar(RoomName, UserName),
 }
 
+impl Place {
+    /// Where it is in the data root at `root`.
+    pub fn path(&self, root: &Path) -> PathBuf {
+        match self {
+            Place::Root => root.to_owned(),
+            Place::Room(room) => root.join(room.as_str()),
+            Place::Avatar(room, user) => root.join(room.as_str()).join(user.avatar_dir()),
+        }
+    }
+}
+
+/// Watches places of one data root.
+pub trait Watch: Send + Sync {
+    /// From now on changes of `place` give hints, until it was unwatched as often as watched. What
+    /// changed before is to be read after this call.
+    fn watch(&self, place: &Place);
+
+    /// Ends what one [`Watch::watch`] began.
+    fn unwatch(&self, place: &Place);
+
+    /// Watches the directory that has the name of `place` now, where the watch may have been lost:
+    /// it stays with a directory that is moved away. Says whether it is another watch; what changed
+    /// before is to be read after this call, then.
+    fn renew(&self, place: &Place) -> bool;
+}
+
 /// Receives hints, on a thread of the watcher's: it must be quick, and must not call the watcher.
 pub type Sink = Arc<dyn Fn(Hint) + Send + Sync>;
 
-/// Watches places of one data root.
+/// Watches on a thread of its own, for the many rooms and streams of a server.
 pub struct Watcher {
     shared: Arc<Shared>,
 }
@@ -95,32 +124,24 @@ struct Native {
     drops: u64,
 }
 
-/// What polling compares: the directory itself and, of a room, its log.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-struct Stamps {
-    directory: Option<Stamp>,
-    log: Option<Stamp>,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Stamp {
-    inode: u64,
-    len: u64,
-    modified: Duration,
-    changed: Duration,
-}
-
 impl Watcher {
     /// A watcher of nothing yet.
     pub fn new(root: &DataRoot, mode: WatchMode, sink: Sink) -> Watcher {
-        let state = State { native: None, may_watch: mode == WatchMode::Auto, places: HashMap::new(), polling: false };
+        let state = State { native: None, may_watch: mode != WatchMode::Poll, places: HashMap::new(), polling: false };
         let root = root.path().to_owned();
         Watcher { shared: Arc::new(Shared { root, sink, state: Mutex::new(state), drops: Arc::default() }) }
     }
 
-    /// From now on changes of `place` give hints, until it was unwatched as often as watched. What
-    /// changed before is to be read after this call.
-    pub fn watch(&self, place: &Place) {
+    /// How many places the kernel watches, and how many are polled.
+    pub fn counts(&self) -> (usize, usize) {
+        let state = self.shared.lock();
+        let kernel = state.places.values().filter(|watched| watched.native.is_some()).count();
+        (kernel, state.places.len() - kernel)
+    }
+}
+
+impl Watch for Watcher {
+    fn watch(&self, place: &Place) {
         let mut state = self.shared.lock();
         if let Some(watched) = state.places.get_mut(place) {
             watched.users += 1;
@@ -133,8 +154,7 @@ impl Watcher {
         self.shared.poll_if_needed(&mut state);
     }
 
-    /// Ends what one [`Watcher::watch`] began.
-    pub fn unwatch(&self, place: &Place) {
+    fn unwatch(&self, place: &Place) {
         let mut state = self.shared.lock();
         let Some(watched) = state.places.get_mut(place) else { return };
         watched.users -= 1;
@@ -148,10 +168,7 @@ impl Watcher {
         }
     }
 
-    /// Watches the directory that has the name of `place` now, where the watch may have been lost:
-    /// it stays with a directory that is moved away. Says whether it is another watch; what changed
-    /// before is to be read after this call, then.
-    pub fn renew(&self, place: &Place) -> bool {
+    fn renew(&self, place: &Place) -> bool {
         let mut state = self.shared.lock();
         let path = self.shared.path(place);
         let drops = self.shared.drops.load(Ordering::Acquire);
@@ -182,17 +199,11 @@ impl Shared {
     }
 
     fn path(&self, place: &Place) -> PathBuf {
-        match place {
-            Place::Root => self.root.clone(),
-            Place::Room(room) => self.root.join(room.as_str()),
-            Place::Avatar(room, user) => self.root.join(room.as_str()).join(user.avatar_dir()),
-        }
+        place.path(&self.root)
     }
 
     fn stamps(&self, place: &Place) -> Stamps {
-        let path = self.path(place);
-        let log = matches!(place, Place::Room(_)).then(|| stamp(&path.join(LOG_NAME))).flatten();
-        Stamps { directory: stamp(&path), log }
+        Stamps::of(&self.root, place)
     }
 
     /// Asks the kernel to watch `path`.
@@ -242,7 +253,7 @@ impl Shared {
             if let Some(watched) = self.lock().places.get_mut(place) {
                 watched.seen = now;
             }
-            for hint in hints_of(place, *seen, now) {
+            for hint in now.hints(place, seen) {
                 (self.sink)(hint);
             }
         }
@@ -284,43 +295,6 @@ fn poll(shared: &Weak<Shared>) {
         drop(shared);
         thread::sleep(POLL_EVERY);
     }
-}
-
-fn hints_of(place: &Place, seen: Stamps, now: Stamps) -> Vec<Hint> {
-    let differs = |seen: Option<Stamp>, now: Option<Stamp>| seen != now || now.is_some_and(is_fresh);
-    let mut hints = Vec::new();
-    let directory = differs(seen.directory, now.directory);
-    match place {
-        Place::Root if directory => hints.push(Hint::Rooms),
-        Place::Room(room) => {
-            if directory {
-                hints.extend([Hint::Room(room.clone()), Hint::Members(room.clone())]);
-            }
-            if differs(seen.log, now.log) {
-                hints.push(Hint::Log(room.clone()));
-            }
-        }
-        Place::Avatar(room, _) if directory => hints.push(Hint::Members(room.clone())),
-        _ => {}
-    }
-    hints
-}
-
-/// Whether something may change again without its stamp showing it.
-fn is_fresh(stamp: Stamp) -> bool {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    now.abs_diff(stamp.modified.max(stamp.changed)) < STAMP_SETTLES
-}
-
-fn stamp(path: &Path) -> Option<Stamp> {
-    let meta = fs::metadata(path).ok()?;
-    let time = |seconds: i64, nanos: i64| Duration::new(seconds.try_into().unwrap_or(0), nanos.try_into().unwrap_or(0));
-    Some(Stamp {
-        inode: meta.ino(),
-        len: meta.len(),
-        modified: time(meta.mtime(), meta.mtime_nsec()),
-        changed: time(meta.ctime(), meta.ctime_nsec()),
-    })
 }
 
 fn inode(path: &Path) -> Option<u64> {

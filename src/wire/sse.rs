@@ -11,6 +11,7 @@
 //! joins with LF again: nothing in a log can become a field of its own.
 
 use std::fmt::Display;
+use std::io::Write;
 use std::time::Duration;
 
 use memchr::memchr2;
@@ -18,7 +19,7 @@ use memchr::memchr2;
 /// Appends one event. `name` is ours, never from outside; `data` may be anything.
 pub fn event(out: &mut Vec<u8>, id: Option<&dyn Display>, name: &'static str, data: &[u8]) {
     if let Some(id) = id {
-        out.extend_from_slice(format!("id: {id}\n").as_bytes());
+        let _ = writeln!(out, "id: {id}"); // Into memory: it can't fail.
     }
     out.extend_from_slice(b"event: ");
     out.extend_from_slice(name.as_bytes());
@@ -37,7 +38,7 @@ pub fn event(out: &mut Vec<u8>, id: Option<&dyn Display>, name: &'static str, da
 
 /// Appends how long a client waits before it reconnects, in whole milliseconds.
 pub fn retry(out: &mut Vec<u8>, after: Duration) {
-    out.extend_from_slice(format!("retry: {}\n\n", after.as_millis()).as_bytes());
+    let _ = write!(out, "retry: {}\n\n", after.as_millis());
 }
 
 /// A comment of `len` bytes in all (at least 4), which says nothing and fills buffers.

@@ -12,7 +12,7 @@ use super::support::server::{binary, chatroom};
 use super::support::sse::Decoder;
 use super::support::wait::wait_until;
 
-fn cgi(root: &Path, method: &str, path: &str, query: &str) -> Command {
+pub(super) fn cgi(root: &Path, method: &str, path: &str, query: &str) -> Command {
     let mut command = chatroom();
     as_cgi(&mut command, root, method, query).env("SCRIPT_NAME", "/chat").env("PATH_INFO", path);
     command
@@ -33,14 +33,14 @@ fn output(mut command: Command) -> String {
 }
 
 /// A CGI process that streams, and its output.
-struct Live {
+pub(super) struct Live {
     child: Child,
     out: BufReader<std::process::ChildStdout>,
     decoder: Decoder,
 }
 
 impl Live {
-    fn start(mut command: Command) -> Live {
+    pub(super) fn start(mut command: Command) -> Live {
         let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
         let mut live = Live { out: BufReader::new(child.stdout.take().unwrap()), child, decoder: Decoder::default() };
         let mut line = String::new();
@@ -51,7 +51,8 @@ impl Live {
         live
     }
 
-    fn next(&mut self) -> (String, String) {
+    /// The next event: what it is called, and its data.
+    pub(super) fn next(&mut self) -> (String, String) {
         loop {
             let mut line = String::new();
             assert_ne!(self.out.read_line(&mut line).unwrap(), 0, "the stream ended");
@@ -61,8 +62,20 @@ impl Live {
         }
     }
 
+    /// The id of the process.
+    pub(super) fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Waits for its end, by itself.
+    pub(super) fn end(mut self) {
+        let mut rest = String::new();
+        self.out.read_to_string(&mut rest).unwrap();
+        assert!(self.child.wait().unwrap().success());
+    }
+
     /// Hangs up, and waits for the process to go.
-    fn hang_up(self) {
+    pub(super) fn hang_up(self) {
         let Live { mut child, out, .. } = self;
         drop(out);
         wait_until("the process of a client that hung up is gone", PATIENCE, || child.try_wait().unwrap().is_some());
@@ -117,7 +130,9 @@ fn a_wrong_setting_is_named() {
         command.env(name, value);
         output(command)
     };
-    for (name, value) in [("CHATROOM_ROOT", ""), ("CHATROOM_ROOT", "/nowhere"), ("CHATROOM_PING", "often")] {
+    for (name, value) in
+        [("CHATROOM_ROOT", ""), ("CHATROOM_ROOT", "/nowhere"), ("CHATROOM_PING", "often"), ("CHATROOM_ACK", "soon")]
+    {
         let answer = with(name, value);
         assert!(answer.starts_with("Status: 500") && answer.contains(name), "{name}={value}: {answer}");
     }

@@ -113,3 +113,11 @@ fn files_are_short_and_say_what_they_are_for() {
         assert!(lines <= 600, "{} has {lines} lines: give each reason a file of its own", path.display());
     }
 }
+
+#[test]
+fn one_line_is_unsafe() {
+    let unsafe_lines = |path: &PathBuf| code(path).lines().filter(|line| line.contains("unsafe {")).count();
+    let found: Vec<(PathBuf, usize)> =
+        sources(&src()).into_iter().map(|path| (path.clone(), unsafe_lines(&path))).filter(|(_, n)| *n > 0).collect();
+    assert_eq!(found, [(src().join("store/bell/dnotify.rs"), 1)]);
+}

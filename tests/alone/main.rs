@@ -8,9 +8,13 @@ mod support;
 mod cgi;
 mod fastcgi;
 mod layout;
+mod limits;
+mod load;
 mod measuring;
 mod seam;
 mod server;
 mod shell;
 mod streams;
+#[cfg(target_os = "linux")]
+mod watching;
 mod ways;

@@ -9,23 +9,11 @@ use std::io::Write;
 use std::thread;
 
 use super::support::rooms::Rooms;
+use super::support::seeded::Seeded;
 use super::support::server::Server;
 use super::support::sse::Stream;
 
 const EVENTS: &[(&str, &str)] = &[("Accept", "text/event-stream")];
-
-/// A small generator of our own choosing, so that a seed means the same for ever (splitmix64).
-struct Seeded(u64);
-
-impl Seeded {
-    fn below(&mut self, n: u64) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        (z ^ (z >> 31)) % n
-    }
-}
 
 /// Lines of any form, of a length from nothing to some hundred bytes, each to be told apart.
 fn lines(seeded: &mut Seeded, round: u64, count: u64) -> Vec<u8> {

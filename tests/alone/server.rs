@@ -141,3 +141,35 @@ fn settings_come_from_the_environment_too() {
     assert_eq!(server.site().get("/rooms").status, 200);
     assert_eq!(server.site().get_as("/rooms", "text/event-stream").status, 503);
 }
+
+#[test]
+fn messages_are_acknowledged_once_they_are_on_disk_where_that_is_wanted() {
+    let rooms = Rooms::empty();
+    rooms.create("R");
+    let threads = |server: &Server| {
+        let tasks = std::fs::read_dir(format!("/proc/{}/task", server.pid())).unwrap();
+        tasks.map(|task| std::fs::read_to_string(task.unwrap().path().join("comm")).unwrap()).collect::<Vec<_>>()
+    };
+    let commits = |server: &Server| threads(server).iter().any(|name| name == "commit\n");
+    let written = Server::serve(rooms.root(), &[]);
+    assert_eq!(written.site().post("/rooms/R", "text/plain", b"written").status, 201);
+    assert!(!commits(&written), "nobody asked for it");
+
+    let synced = Server::serve(rooms.root(), &["--ack", "synced", "--workers", "2"]);
+    let site = synced.site();
+    std::thread::scope(|threads| {
+        for n in 0..16 {
+            let site = &site;
+            threads.spawn(move || {
+                for m in 0..8 {
+                    let answer = site.post("/rooms/R", "text/plain", format!("{n} {m}").as_bytes());
+                    assert_eq!(answer.status, 201, "{answer:?}");
+                }
+            });
+        }
+    });
+    assert!(commits(&synced));
+    let sent = site.post("/chat-send-message", "application/x-www-form-urlencoded", b"room=R&msg=last");
+    assert!(sent.text().contains("Message sent"), "{sent:?}");
+    assert_eq!(rooms.log("R").split(|byte| *byte == b'\n').count(), 1 + 16 * 8 + 1 + 1);
+}

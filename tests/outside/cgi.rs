@@ -72,6 +72,42 @@ fn a_process_is_gone_at_the_first_ping_after_its_client() {
     }
 }
 
+#[test]
+fn streams_beyond_the_last_inotify_instance_are_as_good_as_those_before() {
+    const STREAMS: usize = 200;
+    const INSTANCES: usize = 8;
+    let rooms = Rooms::example();
+    let fcgiwrap = Fcgiwrap::start_with_instances(STREAMS, INSTANCES);
+    let nginx = nginx::cgi(binary(), rooms.root(), fcgiwrap.socket());
+    let mut streams: Vec<Stream> =
+        (0..STREAMS).map(|_| Stream::open(&nginx.site(), "/rooms/General?format=raw", EVENTS)).collect();
+    for stream in &mut streams {
+        assert_eq!(stream.next().event, "members");
+    }
+    let programs = programs_of(fcgiwrap.pid());
+    let with = |what: &str| programs.iter().filter(|pid| has_open(**pid, what)).count();
+    assert_eq!((programs.len(), with("inotify"), with("signalfd")), (STREAMS, INSTANCES, STREAMS - INSTANCES));
+    for n in 0..20 {
+        let line = rooms.line("General", "al", &n.to_string());
+        for stream in &mut streams {
+            assert_eq!(stream.next().data, line);
+        }
+    }
+    rooms.avatar("General", "walker");
+    for stream in &mut streams {
+        stream.until(|event| event.event == "members" && event.data.contains("walker"));
+    }
+    rooms.remove("General");
+    for stream in &mut streams {
+        assert_eq!(stream.rest().pop().expect("an end").event, "error");
+    }
+}
+
+fn has_open(pid: i32, what: &str) -> bool {
+    let open = fs::read_dir(format!("/proc/{pid}/fd")).into_iter().flatten();
+    open.filter_map(|entry| fs::read_link(entry.ok()?.path()).ok()).any(|link| link.to_string_lossy().contains(what))
+}
+
 /// The processes of ours that run in the process group of this fcgiwrap.
 pub(super) fn programs_of(group: u32) -> Vec<i32> {
     let ours = |pid: &i32| {

@@ -5,6 +5,7 @@ use super::process::{Process, tool};
 use super::wait::wait_until;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use tempfile::TempDir;
 
 /// A running fcgiwrap and the workers that it forked.
@@ -17,11 +18,22 @@ pub struct Fcgiwrap {
 impl Fcgiwrap {
     /// `fcgiwrap -c WORKERS -s unix:SOCKET`. As many requests, and so streams, run at once.
     pub fn start(workers: usize) -> Fcgiwrap {
+        Fcgiwrap::start_by(tool("fcgiwrap"), workers)
+    }
+
+    /// The same, in a user namespace that has but so many inotify instances: nobody else is short of them.
+    pub fn start_with_instances(workers: usize, instances: usize) -> Fcgiwrap {
+        let script = format!("echo {instances} >/proc/sys/user/max_inotify_instances && exec fcgiwrap \"$@\"");
+        let mut command = tool("unshare");
+        command.args(["--user", "--map-root-user", "sh", "-c", &script, "sh"]);
+        Fcgiwrap::start_by(command, workers)
+    }
+
+    fn start_by(mut command: Command, workers: usize) -> Fcgiwrap {
         let dir = TempDir::with_prefix("fcgiwrap-").expect("a temporary directory");
         let socket = dir.path().join("fcgiwrap.sock");
-        let process = Process::spawn(
-            tool("fcgiwrap").args(["-c", &workers.to_string(), "-s"]).arg(format!("unix:{}", socket.display())),
-        );
+        let process =
+            Process::spawn(command.args(["-c", &workers.to_string(), "-s"]).arg(format!("unix:{}", socket.display())));
         wait_until("fcgiwrap listens", PATIENCE, || {
             assert!(!process.is_gone(), "fcgiwrap does not start: {}", process.stderr());
             UnixStream::connect(&socket).is_ok()

@@ -11,6 +11,7 @@ pub mod http;
 pub mod nginx;
 pub mod process;
 pub mod rooms;
+pub mod seeded;
 pub mod server;
 pub mod spawn_fcgi;
 pub mod sse;

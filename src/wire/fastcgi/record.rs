@@ -86,14 +86,16 @@ pub struct Decoder {
 impl Decoder {
     /// Takes in bytes as they were read.
     pub fn feed(&mut self, bytes: &[u8]) {
-        if self.used == self.buffer.len() {
-            // An idle connection keeps no buffer.
-            self.buffer = Vec::new();
-        } else {
-            self.buffer.drain(..self.used);
-        }
+        self.buffer.drain(..self.used);
         self.used = 0;
         self.buffer.extend_from_slice(bytes);
+    }
+
+    /// Gives its buffer back where nothing is left in it: an idle connection keeps none.
+    pub fn release(&mut self) {
+        if self.used == self.buffer.len() {
+            *self = Decoder::default();
+        }
     }
 
     /// The next whole record, `None` where more bytes are needed.

@@ -87,9 +87,11 @@ impl Session {
     pub fn next_event(&mut self) -> Result<Option<Event>, Malformed> {
         while let Some(record) = self.decoder.next_record()? {
             if let Some(event) = advance(&mut self.state, record)? {
+                self.decoder.release();
                 return Ok(Some(event));
             }
         }
+        self.decoder.release();
         Ok(None)
     }
 
