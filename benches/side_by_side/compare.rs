@@ -30,17 +30,21 @@ pub fn run(options: &Compare) -> io::Result<()> {
     let bench = Bench { rounds: if options.quick { 1 } else { 3 } };
     let mut table = Table::default();
     for case in CASES.iter().filter(|case| options.cases.is_empty() || options.cases.iter().any(|c| c == case.name)) {
+        table.case = case.name;
         println!("# {}", case.name);
         // A case that fails is told, and the others are measured all the same.
         match catch_unwind(AssertUnwindSafe(|| (case.run)(&bench, &mut table))) {
             Ok(Ok(())) => {}
-            Ok(Err(error)) => table.flaw(format!("{} failed: {error}", case.name)),
-            Err(_) => table.flaw(format!("{} failed", case.name)),
+            Ok(Err(error)) => table.flaw(format!("failed: {error}")),
+            Err(_) => table.flaw("failed".to_owned()),
         }
     }
-    let command: Vec<String> = std::env::args().skip(1).filter(|word| word != "--bench" && word != "compare").collect();
-    let rounds = if options.quick { "one round" } else { "medians of three rounds, in turn" };
-    let text = format!("{}- `benches/compare {}`: {rounds}\n\n{table}", machine::describe(), command.join(" "));
+    let command: Vec<String> = std::env::args().skip(1).filter(|word| word != "--bench").collect();
+    let rounds = match options.quick {
+        true => "one round",
+        false => "medians of three rounds, in turn (memory, idle streams and CGI: one round)",
+    };
+    let text = format!("{}- `benches/{}`: {rounds}\n\n{table}", machine::describe(), command.join(" "));
     println!("\n{text}");
     options.out.parent().map_or(Ok(()), fs::create_dir_all)?;
     fs::write(&options.out, text)

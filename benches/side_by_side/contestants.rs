@@ -14,7 +14,7 @@ use crate::accounting::children;
 use crate::client::{Load, Outcome};
 use crate::support::nginx::{self, Nginx};
 use crate::support::process::clean;
-use crate::support::server::{Server, chatroom};
+use crate::support::server::Server;
 
 /// Rooms that every contestant has: `bench0`, `bench1`…
 pub const ROOMS: usize = 100;
@@ -35,8 +35,8 @@ pub enum Who {
     Http,
     /// `chatroom serve --workers 2`.
     TwoWorkers,
-    /// `chatroom serve --fsync`.
-    HttpFsync,
+    /// `chatroom serve --ack synced`.
+    HttpSynced,
     /// `chatroom fastcgi` by itself.
     FastCgi,
     /// `chatroom fastcgi` behind nginx.
@@ -79,7 +79,7 @@ impl Who {
             Who::FloorBehindNginx => behind_nginx(Server::start(floor().arg(log).arg("--fastcgi").arg(&socket)), &root),
             Who::Http => serve(&root, &[]),
             Who::TwoWorkers => serve(&root, &["--workers", "2"]),
-            Who::HttpFsync => serve(&root, &["--fsync"]),
+            Who::HttpSynced => serve(&root, &["--ack", "synced"]),
             Who::FastCgi => {
                 let server = Server::fastcgi_tcp(&root, &[]);
                 let url = format!("http://{}/rooms/bench{{}}?format=raw", server.addr());
@@ -158,12 +158,6 @@ pub fn again(command: &str) -> Command {
 
 fn floor() -> Command {
     again("floor")
-}
-
-/// What `chatroom serve --help` says: which options this build has.
-pub fn has_option(option: &str) -> bool {
-    let help = chatroom().args(["serve", "--help"]).output();
-    help.is_ok_and(|help| String::from_utf8_lossy(&help.stdout).contains(option))
 }
 
 impl Contestant {

@@ -1,6 +1,6 @@
 //! The floor: the least that one `send` a delivery can cost. A bare loop that sends what is
-//! appended to a log to everybody, as events. It is no server: it understands no request, and what
-//! a full socket does not take is lost.
+//! appended to a log to everybody, as events. It is no server: it understands no request, and waits
+//! for whoever does not read.
 
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom, Write};
@@ -54,7 +54,6 @@ pub fn run(floor: &Floor) -> io::Result<()> {
             match token {
                 LISTENER => {
                     while let Ok((peer, _)) = listener.accept() {
-                        peer.set_nonblocking(true)?;
                         if floor.fastcgi.is_none() {
                             peer.set_tcp_nodelay(true)?;
                         }
@@ -70,7 +69,7 @@ pub fn run(floor: &Floor) -> io::Result<()> {
                     if len > 0 {
                         let out = framed(&events_of(&buffer[..len]));
                         for at in &asked {
-                            let _ = peers[*at].as_ref().map(|mut peer| peer.write(&out));
+                            let _ = peers[*at].as_ref().map(|mut peer| peer.write_all(&out));
                         }
                     }
                 }
@@ -85,7 +84,7 @@ pub fn run(floor: &Floor) -> io::Result<()> {
                         Ok(_) if asked.contains(&at) => {}
                         Ok(_) => {
                             asked.push(at);
-                            let _ = socket.write(&head);
+                            let _ = socket.write_all(&head);
                         }
                     }
                 }

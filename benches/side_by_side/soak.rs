@@ -35,7 +35,8 @@ const WARM_UP: usize = 6;
 /// On each server.
 const STEADY: usize = 50;
 const SLOW: usize = 10;
-const MESSAGE_BYTES: usize = 100;
+/// So long that what is said in a minute is more than the kernel keeps for one that does not read.
+const MESSAGE_BYTES: usize = 2000;
 const BURST: u64 = 20;
 const BURSTS: u64 = 20;
 
@@ -139,7 +140,7 @@ impl Soaking {
         let start = Instant::now();
         let rhythm = |millis| Rhythm::every(millis, start);
         let (mut speaking, mut bursting, mut rotating) = (rhythm(100), rhythm(10_000), rhythm(7_000));
-        let (mut visiting, mut moving, mut stopping) = (rhythm(200), rhythm(1_000), rhythm(60_000));
+        let (mut visiting, mut moving, mut stopping) = (rhythm(200), rhythm(1_000), rhythm(150_000));
         let mut sampling = Rhythm::every((time.as_millis() / SAMPLES as u128) as u64, start);
         let mut cpu = self.servers.map(|(_, pid)| Usage::of(pid).cpu_ns);
         let mut moves = 0;
@@ -178,7 +179,8 @@ impl Soaking {
         Ok(())
     }
 
-    /// Some new ones that never read, in the place of the last.
+    /// Some new ones that never read, in the place of the last, which a server has closed by then: one
+    /// takes nothing any more after a minute, and is waited for a minute longer.
     fn stop_reading(&mut self) -> io::Result<()> {
         self.readers.drop_slow();
         for source in &self.sources {

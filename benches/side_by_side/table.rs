@@ -5,6 +5,8 @@ use std::fmt::{self, Display, Write};
 /// Rows, and what went wrong on the way to them.
 #[derive(Debug, Default)]
 pub struct Table {
+    /// What is being measured.
+    pub case: &'static str,
     rows: Vec<Row>,
     flaws: Vec<String>,
 }
@@ -28,6 +30,7 @@ impl Table {
 
     /// Notes that something was not as it should be: messages missing, or a case that failed.
     pub fn flaw(&mut self, flaw: String) {
+        let flaw = format!("{}: {flaw}", self.case);
         println!("! {flaw}");
         self.flaws.push(flaw);
     }

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use crate::accounting::Usage;
 use crate::cases::Bench;
 use crate::client::{address, log_time};
-use crate::contestants::{Contestant, Who, has_option};
+use crate::contestants::{Contestant, Who};
 use crate::message::Stamp;
 use crate::publish::Poster;
 use crate::quantile::median;
@@ -29,10 +29,7 @@ struct Posted {
 /// appends as long lines to the same file.
 pub fn run(bench: &Bench, table: &mut Table) -> io::Result<()> {
     compare(bench, table, "32 connections posting", Who::Http, false)?;
-    if has_option("--fsync") {
-        compare(bench, table, "32 connections posting, each on the disk (--fsync)", Who::HttpFsync, true)?;
-    }
-    Ok(())
+    compare(bench, table, "32 connections posting, each on disk (--ack synced)", Who::HttpSynced, true)
 }
 
 fn compare(bench: &Bench, table: &mut Table, what: &str, who: Who, sync: bool) -> io::Result<()> {
@@ -50,8 +47,10 @@ fn compare(bench: &Bench, table: &mut Table, what: &str, who: Who, sync: bool) -
     let of = |runs: &[Posted], of: fn(&Posted) -> f64| median(&runs.iter().map(of).collect::<Vec<_>>());
     let rate = of(&ours, |run| run.a_second);
     let floor = of(&bare, |run| run.a_second);
-    let mut row =
-        Row::new(format!("{what} (floor: a bare loop of `write`): messages a second")).floor(floor).ours(rate);
+    let with_sync = if sync { " and `fdatasync`" } else { "" };
+    let mut row = Row::new(format!("{what} (floor: a bare loop of `write`{with_sync}): messages a second"))
+        .floor(floor)
+        .ours(rate);
     let mut cost = Row::new(format!("{what}: CPU a message, µs"))
         .floor(of(&bare, |run| run.cpu_micros))
         .ours(of(&ours, |run| run.cpu_micros));
