@@ -11,6 +11,7 @@ use tracing::{debug, warn};
 
 use crate::api::exchange::{BadBody, Body, Response};
 use crate::api::problem::Problem;
+use crate::gateway::listen::Accepted;
 use crate::gateway::server::{Connection, Server};
 use crate::gateway::variables::{Mount, Variables};
 use crate::limits::REQUEST_TIMEOUT;
@@ -24,10 +25,14 @@ use crate::wire::fastcgi::record;
 use crate::wire::fastcgi::session::{Event, Request, Session};
 
 /// Serves the requests of one connection, until either side closes it.
-pub fn serve(connection: Connection, socket: Socket) -> impl Future<Output = ()> {
+pub fn serve(connection: Connection, accepted: Accepted) -> impl Future<Output = ()> {
     // No `async fn`, and a box around what a request needs: an idle stream is to hold none of it.
-    let socket = Rc::new(socket);
+    let socket = accepted.into_socket().map(Rc::new);
     async move {
+        let socket = match socket {
+            Ok(socket) => socket,
+            Err(error) => return debug!(%error, "a FastCGI connection can't be served"),
+        };
         let mut session = Session::default();
         loop {
             match Box::pin(next_stream(&connection.server, &socket, &mut session)).await {

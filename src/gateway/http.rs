@@ -27,11 +27,11 @@ use tracing::debug;
 
 use crate::api::exchange::{BadBody, Body, LogBody, Request, Response};
 use crate::api::problem::Problem;
+use crate::gateway::listen::Accepted;
 use crate::gateway::server::{Connection, Server};
 use crate::limits::{BODY_MAX_BYTES, HEAD_MAX_BYTES, REQUEST_TIMEOUT};
 use crate::live::encoding::Framing;
 use crate::live::hub::Open;
-use crate::live::socket::Socket;
 use crate::live::stream::Stream;
 use crate::live::subscriber::Input;
 use crate::wire::cgi;
@@ -40,12 +40,12 @@ use crate::wire::cgi;
 const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 
 /// Serves the requests of one connection, until either side closes it.
-pub fn serve(connection: Connection, socket: Socket) -> impl Future<Output = ()> {
+pub fn serve(connection: Connection, accepted: Accepted) -> impl Future<Output = ()> {
     // No `async fn`, and boxes around what requests need: an idle stream is to hold none of it.
-    let requests = Box::pin(requests(connection.server.clone(), socket));
+    let requests = Box::pin(requests(connection.server.clone(), accepted));
     async move {
         let opened = match requests.await {
-            Some((socket, taken)) => Box::pin(open(&connection.server, Rc::new(socket), taken)).await,
+            Some((accepted, taken)) => Box::pin(open(&connection.server, accepted, taken)).await,
             None => Ok(None),
         };
         match opened {
@@ -57,11 +57,11 @@ pub fn serve(connection: Connection, socket: Socket) -> impl Future<Output = ()>
 }
 
 /// Answers requests until one is for a stream; `None` where the connection ends before that.
-async fn requests(server: Rc<Server>, socket: Socket) -> Option<(Socket, Taken)> {
-    let peer = socket.peer();
-    match socket {
-        Socket::Tcp(socket) => converse(&server, socket, peer).await.map(|(s, t)| (Socket::Tcp(s), t)),
-        Socket::Unix(socket) => converse(&server, socket, peer).await.map(|(s, t)| (Socket::Unix(s), t)),
+async fn requests(server: Rc<Server>, accepted: Accepted) -> Option<(Accepted, Taken)> {
+    let peer = accepted.peer();
+    match accepted {
+        Accepted::Tcp(socket) => converse(&server, socket, peer).await.map(|(s, t)| (Accepted::Tcp(s), t)),
+        Accepted::Unix(socket) => converse(&server, socket, peer).await.map(|(s, t)| (Accepted::Unix(s), t)),
     }
 }
 
@@ -170,7 +170,8 @@ fn stream_head(status: StatusCode, mut headers: HeaderMap) -> Vec<u8> {
     head
 }
 
-async fn open(server: &Rc<Server>, socket: Rc<Socket>, taken: Taken) -> io::Result<Option<Box<Open>>> {
+async fn open(server: &Rc<Server>, accepted: Accepted, taken: Taken) -> io::Result<Option<Box<Open>>> {
+    let socket = Rc::new(accepted.into_socket()?);
     let problem = match server.hub.open(*taken.stream, socket.clone(), taken.head, Framing::Plain, 0) {
         Ok(Some(open)) => return Ok(Some(open)),
         Ok(None) => Problem::new(StatusCode::NOT_FOUND, "the room is gone"),

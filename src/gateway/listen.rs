@@ -3,7 +3,7 @@
 use std::fmt;
 use std::fs;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::fs::{FileTypeExt, PermissionsExt};
 use std::os::unix::net::{UnixListener as StdUnixListener, UnixStream as StdUnixStream};
@@ -12,10 +12,10 @@ use std::str::FromStr;
 
 use listenfd::ListenFd;
 use socket2::{Domain, SockAddr, Socket as RawSocket, Type};
-use tokio::net::{TcpListener, UnixListener};
+use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
 
 use crate::limits::BACKLOG;
-use crate::live::socket::Socket;
+use crate::live::socket::{Socket, UnixSocket};
 
 /// Where to listen.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -149,15 +149,42 @@ pub enum Listener {
 
 impl Listener {
     /// The next connection.
-    pub async fn accept(&self) -> io::Result<Socket> {
+    pub async fn accept(&self) -> io::Result<Accepted> {
         match self {
             Listener::Tcp(listener) => {
                 let (socket, _) = listener.accept().await?;
                 // Events are small and must not wait for each other.
                 socket.set_nodelay(true)?;
-                Ok(Socket::Tcp(socket))
+                Ok(Accepted::Tcp(socket))
             }
-            Listener::Unix(listener) => Ok(Socket::Unix(listener.accept().await?.0)),
+            Listener::Unix(listener) => Ok(Accepted::Unix(listener.accept().await?.0)),
+        }
+    }
+}
+
+/// A connection as it was accepted.
+#[derive(Debug)]
+pub enum Accepted {
+    /// Over TCP.
+    Tcp(TcpStream),
+    /// Over a Unix socket.
+    Unix(UnixStream),
+}
+
+impl Accepted {
+    /// The address of who connected; over a Unix socket there is none.
+    pub fn peer(&self) -> Option<IpAddr> {
+        match self {
+            Accepted::Tcp(socket) => socket.peer_addr().ok().map(|address| address.ip()),
+            Accepted::Unix(_) => None,
+        }
+    }
+
+    /// Its socket, for streams.
+    pub fn into_socket(self) -> io::Result<Socket> {
+        match self {
+            Accepted::Tcp(socket) => Ok(Socket::Tcp(socket)),
+            Accepted::Unix(socket) => UnixSocket::new(socket).map(Socket::Unix),
         }
     }
 }

@@ -23,12 +23,11 @@ use crate::api::problem::Problem;
 use crate::api::router;
 use crate::api::site::Site;
 use crate::config::Config;
-use crate::gateway::listen::{Bound, Listener};
+use crate::gateway::listen::{Accepted, Bound, Listener};
 use crate::gateway::{fastcgi, http as http_gateway};
 use crate::limits::{ACCEPT_PAUSE, STOP_WAIT};
 use crate::live::hub::Hub;
 use crate::live::registry::Registry;
-use crate::live::socket::Socket;
 use crate::store::root::DataRoot;
 
 /// What the connections speak.
@@ -168,7 +167,7 @@ impl Server {
                 biased;
                 _ = stopped.wait_for(|stopped| *stopped) => return,
                 accepted = listener.accept() => match accepted {
-                    Ok(socket) => self.spawn(socket, protocol),
+                    Ok(accepted) => self.spawn(accepted, protocol),
                     Err(error) => {
                         warn!(%error, "can't accept connections: they wait");
                         tokio::time::sleep(ACCEPT_PAUSE).await;
@@ -178,11 +177,11 @@ impl Server {
         }
     }
 
-    fn spawn(self: &Rc<Self>, socket: Socket, protocol: Protocol) {
+    fn spawn(self: &Rc<Self>, accepted: Accepted, protocol: Protocol) {
         let connection = Connection::of(self);
         match protocol {
-            Protocol::Http => tokio::task::spawn_local(http_gateway::serve(connection, socket)),
-            Protocol::FastCgi => tokio::task::spawn_local(fastcgi::serve(connection, socket)),
+            Protocol::Http => tokio::task::spawn_local(http_gateway::serve(connection, accepted)),
+            Protocol::FastCgi => tokio::task::spawn_local(fastcgi::serve(connection, accepted)),
         };
     }
 

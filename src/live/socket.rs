@@ -1,11 +1,14 @@
 //! A connection's socket, TCP or Unix, as a stream writes to it: at once or not at all.
 
+use std::cell::RefCell;
 use std::future::poll_fn;
-use std::io::{self, IoSlice};
-use std::net::IpAddr;
+use std::io::{self, IoSlice, Read, Write};
+use std::os::unix::net::UnixStream as StdUnixStream;
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
+use tokio::io::Interest;
+use tokio::io::unix::AsyncFd;
 use tokio::net::{TcpStream, UnixStream};
 
 use crate::limits::READ_BYTES;
@@ -16,30 +19,30 @@ pub enum Socket {
     /// Over TCP.
     Tcp(TcpStream),
     /// Over a Unix socket.
-    Unix(UnixStream),
+    Unix(UnixSocket),
+}
+
+/// A Unix socket. One that is registered for writing wakes its owner each time the peer reads, which
+/// for a stream is each time that something was written, so it is registered only while it is full.
+#[derive(Debug)]
+pub struct UnixSocket {
+    socket: AsyncFd<StdUnixStream>,
+    full: RefCell<Option<AsyncFd<StdUnixStream>>>,
 }
 
 impl Socket {
-    /// The address of who connected; over a Unix socket there is none.
-    pub fn peer(&self) -> Option<IpAddr> {
-        match self {
-            Socket::Tcp(socket) => socket.peer_addr().ok().map(|address| address.ip()),
-            Socket::Unix(_) => None,
-        }
-    }
-
     /// Writes what the socket takes at once; how much that was.
     pub fn try_write(&self, pieces: &[Bytes]) -> io::Result<usize> {
         if let [piece] = pieces {
             return match self {
                 Socket::Tcp(socket) => socket.try_write(piece),
-                Socket::Unix(socket) => socket.try_write(piece),
+                Socket::Unix(unix) => unix.socket.get_ref().write(piece),
             };
         }
         let slices: Vec<IoSlice<'_>> = pieces.iter().map(|piece| IoSlice::new(piece)).collect();
         match self {
             Socket::Tcp(socket) => socket.try_write_vectored(&slices),
-            Socket::Unix(socket) => socket.try_write_vectored(&slices),
+            Socket::Unix(unix) => unix.socket.get_ref().write_vectored(&slices),
         }
     }
 
@@ -47,7 +50,7 @@ impl Socket {
     pub fn try_read(&self, buffer: &mut [u8]) -> io::Result<usize> {
         match self {
             Socket::Tcp(socket) => socket.try_read(buffer),
-            Socket::Unix(socket) => socket.try_read(buffer),
+            Socket::Unix(unix) => unix.socket.try_io(Interest::READABLE, |mut socket| socket.read(buffer)),
         }
     }
 
@@ -55,15 +58,16 @@ impl Socket {
     pub fn poll_readable(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match self {
             Socket::Tcp(socket) => socket.poll_read_ready(cx),
-            Socket::Unix(socket) => socket.poll_read_ready(cx),
+            Socket::Unix(unix) => unix.socket.poll_read_ready(cx).map_ok(drop),
         }
     }
 
-    /// Whether something can be written; the task is woken when it can.
+    /// Whether something can be written; the task is woken when it can. To be asked after a write
+    /// that would have blocked.
     pub fn poll_writable(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match self {
             Socket::Tcp(socket) => socket.poll_write_ready(cx),
-            Socket::Unix(socket) => socket.poll_write_ready(cx),
+            Socket::Unix(unix) => unix.poll_writable(cx),
         }
     }
 
@@ -97,4 +101,30 @@ impl Socket {
         }
         Ok(())
     }
+}
+
+impl UnixSocket {
+    /// Takes over a socket.
+    pub fn new(socket: UnixStream) -> io::Result<UnixSocket> {
+        let socket = register(socket.into_std()?, Interest::READABLE)?;
+        Ok(UnixSocket { socket, full: RefCell::default() })
+    }
+
+    fn poll_writable(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let mut full = self.full.borrow_mut();
+        let waiting = match full.take() {
+            Some(waiting) => waiting,
+            None => register(self.socket.get_ref().try_clone()?, Interest::WRITABLE)?,
+        };
+        let ready = waiting.poll_write_ready(cx).map_ok(drop);
+        if ready.is_pending() {
+            *full = Some(waiting);
+        }
+        ready
+    }
+}
+
+#[expect(deprecated, reason = "what replaces it is unsafe, for types that may lie about their descriptor: this can't")]
+fn register(socket: StdUnixStream, interest: Interest) -> io::Result<AsyncFd<StdUnixStream>> {
+    AsyncFd::with_interest(socket, interest)
 }

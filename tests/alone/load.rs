@@ -6,13 +6,15 @@
 
 use std::fs::File;
 use std::io::Write;
+use std::path::Path;
 use std::thread;
 
+use super::support::fastcgi::{self, Client, params};
 use super::support::http::Site;
 use super::support::rooms::Rooms;
 use super::support::seeded::Seeded;
 use super::support::server::Server;
-use super::support::sse::Stream;
+use super::support::sse::{Decoder, Stream};
 
 const EVENTS: &[(&str, &str)] = &[("Accept", "text/event-stream")];
 const FROM_THE_START: &str = "/rooms/R?format=raw&last_event_id=0000000000000000_0000000000000000";
@@ -88,6 +90,12 @@ fn load(watch: &str, workers: &str) {
         read_by.extend(stopped.into_iter().map(|stream| read(site, stream, || false)));
         read_by
     });
+    assert_are_the_file(&rooms, &everybody_read);
+    let metrics = site.get("/metrics");
+    assert!(!metrics.text().contains("chatroom_catch_up_reads_total 0\n"), "nobody was behind: {}", metrics.text());
+}
+
+fn assert_are_the_file(rooms: &Rooms, everybody_read: &[Vec<String>]) {
     let log = String::from_utf8(rooms.log("R")).unwrap();
     let file: Vec<&str> = log.lines().collect();
     for (reader, lines) in everybody_read.iter().enumerate() {
@@ -95,8 +103,6 @@ fn load(watch: &str, workers: &str) {
             (0..file.len().max(lines.len())).find(|n| lines.get(*n).map(String::as_str) != file.get(*n).copied());
         assert_eq!(wrong, None, "reader {reader}, of {} lines, where the file has {}", lines.len(), file.len());
     }
-    let metrics = site.get("/metrics");
-    assert!(!metrics.text().contains("chatroom_catch_up_reads_total 0\n"), "nobody was behind: {}", metrics.text());
 }
 
 #[test]
@@ -112,4 +118,47 @@ fn everybody_reads_the_file_from_two_workers() {
 #[test]
 fn everybody_reads_the_file_where_it_is_polled() {
     load("poll", "1");
+}
+
+/// A stream over FastCGI, as a web server reads it.
+struct Request {
+    client: Client,
+    decoder: Decoder,
+}
+
+impl Request {
+    fn ask(socket: &Path) -> Request {
+        let mut asked = params("GET", "/rooms/R", "format=raw&last_event_id=0000000000000000_0000000000000000");
+        asked.push(("HTTP_ACCEPT", "text/event-stream"));
+        let mut client = Client::unix(socket);
+        client.write(&fastcgi::request(1, true, &asked, b""));
+        Request { client, decoder: Decoder::default() }
+    }
+
+    fn read(mut self) -> Vec<String> {
+        let mut lines: Vec<String> = Vec::new();
+        while lines.last().is_none_or(|line| line != THE_END) {
+            let record = self.client.record().expect("the stream goes on");
+            let events = self.decoder.feed(&record.content);
+            lines.extend(events.into_iter().filter(|event| event.event == "message").map(|event| event.data));
+        }
+        lines
+    }
+}
+
+#[test]
+fn a_unix_socket_that_is_full_is_waited_for() {
+    let rooms = Rooms::empty();
+    rooms.create("R").append("R", b"");
+    let dir = tempfile::tempdir().unwrap();
+    let server = Server::fastcgi_unix(rooms.root(), dir.path(), &[]);
+    let open = || Request::ask(server.socket());
+    let (steady, stopped) = (open(), open());
+    let everybody_read = thread::scope(|threads| {
+        let steady = threads.spawn(|| steady.read());
+        write_in_bursts(rooms.open("R"));
+        rooms.append("R", format!("{THE_END}\n").as_bytes());
+        [steady.join().unwrap(), stopped.read()]
+    });
+    assert_are_the_file(&rooms, &everybody_read);
 }
