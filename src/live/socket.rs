@@ -2,11 +2,12 @@
 
 use std::cell::RefCell;
 use std::future::poll_fn;
-use std::io::{self, IoSlice, Read, Write};
+use std::io::{self, IoSlice, Read};
 use std::os::unix::net::UnixStream as StdUnixStream;
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
+use socket2::SockRef;
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 use tokio::net::{TcpStream, UnixStream};
@@ -33,16 +34,24 @@ pub struct UnixSocket {
 impl Socket {
     /// Writes what the socket takes at once; how much that was.
     pub fn try_write(&self, pieces: &[Bytes]) -> io::Result<usize> {
-        if let [piece] = pieces {
-            return match self {
-                Socket::Tcp(socket) => socket.try_write(piece),
-                Socket::Unix(unix) => unix.socket.get_ref().write(piece),
-            };
-        }
-        let slices: Vec<IoSlice<'_>> = pieces.iter().map(|piece| IoSlice::new(piece)).collect();
-        match self {
-            Socket::Tcp(socket) => socket.try_write_vectored(&slices),
-            Socket::Unix(unix) => unix.socket.get_ref().write_vectored(&slices),
+        // The kernel is asked, and not what is known of the socket's readiness: that is one more
+        // place in memory for each reader.
+        let socket = match self {
+            Socket::Tcp(socket) => SockRef::from(socket),
+            Socket::Unix(unix) => SockRef::from(unix.socket.get_ref()),
+        };
+        let written = if let [piece] = pieces {
+            socket.send(piece)
+        } else {
+            let slices: Vec<IoSlice<'_>> = pieces.iter().map(|piece| IoSlice::new(piece)).collect();
+            socket.send_vectored(&slices)
+        };
+        match (self, written) {
+            // So that it is known to be full, and waited for.
+            (Socket::Tcp(socket), Err(error)) if error.kind() == io::ErrorKind::WouldBlock => {
+                socket.try_io(Interest::WRITABLE, || Err(error))
+            }
+            (_, written) => written,
         }
     }
 
