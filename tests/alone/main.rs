@@ -7,6 +7,7 @@ mod support;
 
 mod cgi;
 mod fastcgi;
+mod killed;
 mod layout;
 mod limits;
 mod load;

@@ -4,6 +4,8 @@
 
 #![allow(dead_code, unreachable_pub, clippy::needless_update, reason = "two test binaries include it")]
 
+pub mod killed;
+
 use super::support::http::{Reply, Site};
 use super::support::rooms::Rooms;
 use super::support::sse::Stream;

@@ -9,5 +9,6 @@ mod attributes;
 mod browser;
 mod cgi;
 mod fastcgi;
+mod killed;
 mod readme;
 mod ways;

@@ -15,6 +15,7 @@ pub mod seeded;
 pub mod server;
 pub mod spawn_fcgi;
 pub mod sse;
+pub mod tenacious;
 pub mod wait;
 
 use std::time::Duration;

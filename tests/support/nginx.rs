@@ -4,7 +4,8 @@ use super::PATIENCE;
 use super::http::Site;
 use super::process::{Process, tool};
 use super::wait::wait_until;
-use nix::sys::signal::Signal;
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 use std::fs;
 use std::net::{SocketAddr, TcpListener};
 use std::path::Path;
@@ -107,6 +108,17 @@ impl Nginx {
     /// What it logged.
     pub fn stderr(&self) -> String {
         self.process.stderr()
+    }
+
+    /// SIGKILL to its worker; the master starts another.
+    pub fn kill9_worker(&self) {
+        let children = format!("/proc/{0}/task/{0}/children", self.pid());
+        let children = fs::read_to_string(&children).unwrap_or_else(|error| panic!("{children}: {error}"));
+        for worker in children.split_whitespace() {
+            let worker = worker.parse().expect("a process id");
+            // It may have ended by itself.
+            let _ = kill(Pid::from_raw(worker), Signal::SIGKILL);
+        }
     }
 
     /// Ends it at once, streams too.
