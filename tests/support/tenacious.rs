@@ -52,10 +52,10 @@ fn read((mut socket, beginning): (TcpStream, Vec<u8>), last: &str, lines: &mut V
             }
             if event.event == "message" {
                 lines.push(event.data);
+                if lines.last().is_some_and(|line| line == last) {
+                    return;
+                }
             }
-        }
-        if lines.last().is_some_and(|line| line == last) {
-            return;
         }
         match socket.read(&mut buffer) {
             Ok(len) if len > 0 => events = decoder.feed(&buffer[..len]),
