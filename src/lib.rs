@@ -20,8 +20,8 @@
 //! What holds everywhere:
 //!
 //! - The log is the only queue. A reader is a byte offset and at most one unsent remainder.
-//! - A position that was given out points just after a `\n`, and notices when its log became
-//!   another.
+//! - A position that was given out points just after a `\n`, or to where a line of over 16 MiB was
+//!   divided, and notices when its log became another.
 //! - A name is parsed before it is used; only a parsed name becomes a path component, and every
 //!   path is opened beneath the data root.
 //! - `room`, `wire` and `live::subscription` do no I/O and read no clock.

@@ -18,6 +18,10 @@ pub const BODY_MAX_BYTES: usize = 3 * MESSAGE_MAX_BYTES + 4 * 1024;
 /// The longest line of a log that is shown whole. A longer one is cut here, and says so.
 pub const LINE_MAX_BYTES: usize = 1024 * 1024;
 
+/// How far the end or the beginning of a line is looked for. A longer line is taken for several, each of this length at
+/// most: nobody else waits while it is read through.
+pub const LINE_SEARCH_MAX_BYTES: u64 = 16 * 1024 * 1024;
+
 /// How much of a log is read, encoded and handed on at a time.
 pub const STRETCH_MAX_BYTES: usize = 64 * 1024;
 
@@ -148,6 +152,7 @@ pub const PADDING_BYTES: usize = 8192 + 64;
 const _: () = {
     assert!(BODY_MAX_BYTES > MESSAGE_MAX_BYTES);
     assert!(LINE_MAX_BYTES > MESSAGE_MAX_BYTES, "what can be posted is shown whole");
+    assert!(LINE_SEARCH_MAX_BYTES > LINE_MAX_BYTES as u64, "what is not shown whole is told with its length");
     assert!(PAGE_DEFAULT_LINES <= PAGE_MAX_LINES);
     assert!(PAGE_MAX_BYTES as usize >= LINE_MAX_BYTES);
     assert!(RING_MAX_BYTES >= STRETCH_MAX_BYTES);

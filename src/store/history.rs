@@ -3,7 +3,7 @@
 use std::io;
 use std::ops::ControlFlow;
 
-use crate::limits::STRETCH_MAX_BYTES;
+use crate::limits::{LINE_SEARCH_MAX_BYTES, STRETCH_MAX_BYTES};
 use crate::store::log::{Log, LogLine};
 
 /// Where the last `count` lines before `end` begin; `end` is 0 or just after a `\n`. Where they
@@ -30,6 +30,13 @@ pub fn start_of_last(log: &Log, end: u64, count: usize, max_bytes: u64) -> io::R
             }
         }
         block_end = block_start;
+        if start - block_end >= LINE_SEARCH_MAX_BYTES {
+            // Nobody else waits until the beginning of such a line is found.
+            (start, lines) = (block_end, lines + 1);
+            if lines == count {
+                return Ok(start);
+            }
+        }
         if full(start, block_end) {
             return Ok(start);
         }
@@ -95,6 +102,21 @@ mod tests {
         let end = text.len() as u64;
         assert_eq!(start_of_last(&log, end, 200, PAGE_MAX_BYTES).unwrap(), end - 4);
         assert_eq!(start_of_last(&log, end - 4, 200, PAGE_MAX_BYTES).unwrap(), 2);
+    }
+
+    #[test]
+    fn the_beginning_of_a_very_long_line_is_not_waited_for() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        file.as_file().set_len(10 * LINE_SEARCH_MAX_BYTES).unwrap();
+        std::io::Write::write_all(&mut std::fs::OpenOptions::new().append(true).open(file.path()).unwrap(), b"\nb\n")
+            .unwrap();
+        let log = Log::of(file.reopen().unwrap()).unwrap();
+        let end = log.size().unwrap();
+        assert_eq!(start_of_last(&log, end, 1, PAGE_MAX_BYTES).unwrap(), end - 2);
+        assert_eq!(start_of_last(&log, end, 2, PAGE_MAX_BYTES).unwrap(), end - 2, "a page of long lines has fewer");
+        let end = end - 2;
+        let start = start_of_last(&log, end, 1, PAGE_MAX_BYTES).unwrap();
+        assert!((LINE_SEARCH_MAX_BYTES..=LINE_SEARCH_MAX_BYTES + STRETCH_MAX_BYTES as u64).contains(&(end - start)));
     }
 
     #[test]

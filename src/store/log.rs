@@ -6,7 +6,7 @@ use std::io;
 use std::ops::Range;
 use std::os::unix::fs::{FileExt, MetadataExt};
 
-use crate::limits::{FINGERPRINT_WINDOW_BYTES, LINE_MAX_BYTES, STRETCH_MAX_BYTES};
+use crate::limits::{FINGERPRINT_WINDOW_BYTES, LINE_MAX_BYTES, LINE_SEARCH_MAX_BYTES, STRETCH_MAX_BYTES};
 use crate::room::cursor::{Cursor, Fingerprint};
 use crate::store::root::RoomDir;
 use crate::wire::lines;
@@ -74,7 +74,8 @@ impl Log {
         room.open_log()?.map(Log::of).transpose()
     }
 
-    fn of(file: File) -> io::Result<Log> {
+    /// An open file.
+    pub fn of(file: File) -> io::Result<Log> {
         let identity = file.metadata()?.ino();
         Ok(Log { file, identity })
     }
@@ -139,43 +140,48 @@ impl Log {
             return Ok(Err(Stale::Truncated));
         }
         let window = self.window(offset)?;
-        let holds = window.last() == Some(&b'\n')
-            && cursor.fingerprint().is_none_or(|print| print == Fingerprint::of(self.identity, &window));
+        // Where a very long line was divided there is no `\n`.
+        let holds = match cursor.fingerprint() {
+            Some(print) => print == Fingerprint::of(self.identity, &window),
+            None => window.last() == Some(&b'\n'),
+        };
         Ok(if holds { Ok(offset) } else { Err(Stale::Edited) })
     }
 
-    /// Where the last whole line before `end` ends: `end` itself where it is just after a `\n`.
+    /// Where the last whole line before `end` ends: `end` itself where it is just after a `\n`. Where
+    /// there is no `\n` within [`LINE_SEARCH_MAX_BYTES`], so far before it.
     pub fn whole_before(&self, end: u64) -> io::Result<u64> {
-        Ok(self.newline_before(end)?.map_or(0, |newline| newline + 1))
-    }
-
-    /// The last `\n` before `end`.
-    pub fn newline_before(&self, end: u64) -> io::Result<Option<u64>> {
+        let farthest = end.saturating_sub(LINE_SEARCH_MAX_BYTES);
         let mut end = end;
-        while end > 0 {
-            let start = end.saturating_sub(STRETCH_MAX_BYTES as u64);
+        while end > farthest {
+            let start = end.saturating_sub(STRETCH_MAX_BYTES as u64).max(farthest);
             let block = self.read(start, (end - start) as usize)?;
             if let Some(at) = memchr::memrchr(b'\n', &block) {
-                return Ok(Some(start + at as u64));
+                return Ok(start + at as u64 + 1);
             }
             end = start;
         }
-        Ok(None)
+        Ok(farthest)
     }
 
-    /// The first `\n` at or after `from`; where there is none, the end.
-    pub fn newline_after(&self, from: u64) -> io::Result<Result<u64, u64>> {
+    /// Where the line ends that goes on at `from`: just after its `\n`, or [`LINE_SEARCH_MAX_BYTES`]
+    /// later, where there is none before; `Err` with the log's end where that comes first.
+    pub fn line_end(&self, from: u64) -> io::Result<Result<u64, u64>> {
+        let farthest = from + LINE_SEARCH_MAX_BYTES;
         // Most often it is near.
         let (mut at, mut len) = (from, STRETCH_MAX_BYTES / 64);
         loop {
-            let block = self.read(at, len)?;
+            let block = self.read(at, len.min((farthest - at) as usize))?;
             if let Some(newline) = memchr::memchr(b'\n', &block) {
-                return Ok(Ok(at + newline as u64));
+                return Ok(Ok(at + newline as u64 + 1));
+            }
+            (at, len) = (at + block.len() as u64, STRETCH_MAX_BYTES);
+            if at == farthest {
+                return Ok(Ok(at));
             }
             if block.is_empty() {
                 return Ok(Err(at));
             }
-            (at, len) = (at + block.len() as u64, STRETCH_MAX_BYTES);
         }
     }
 
@@ -205,17 +211,17 @@ impl Log {
             return Ok(None);
         }
         let known = from + STRETCH_MAX_BYTES as u64;
-        match self.newline_after(known.max(*searched))? {
+        match self.line_end(known.max(*searched))? {
             Err(end) => {
                 *searched = end;
                 Ok(None)
             }
-            Ok(newline) => self.long_line(from, newline, window),
+            Ok(to) => self.long_line(from, to.min(from + LINE_SEARCH_MAX_BYTES), window),
         }
     }
 
-    fn long_line(&self, from: u64, newline: u64, window: usize) -> io::Result<Option<Stretch>> {
-        let len = newline - from;
+    fn long_line(&self, from: u64, to: u64, window: usize) -> io::Result<Option<Stretch>> {
+        let len = to - from - 1;
         let shown = len.min(LINE_MAX_BYTES as u64) as usize;
         let mut bytes = self.read(from - window as u64, window + shown)?;
         if bytes.len() < window + shown {
@@ -224,11 +230,11 @@ impl Log {
         }
         let mut cut = None;
         if len > LINE_MAX_BYTES as u64 {
-            cut = Some((len, self.cursor(newline + 1)?));
+            cut = Some((len, self.cursor(to)?));
             bytes.truncate(bytes.len() - cut_character(&bytes[window..]));
         }
         bytes.push(b'\n');
-        Ok(Some(Stretch { identity: self.identity, bytes, window, from, to: newline + 1, cut }))
+        Ok(Some(Stretch { identity: self.identity, bytes, window, from, to, cut }))
     }
 }
 
@@ -358,6 +364,23 @@ mod tests {
         let whole = "x".repeat(LINE_MAX_BYTES);
         let (_dir, log) = log_of(format!("{whole}\n").as_bytes());
         assert_eq!(all(&log)[0].2, None);
+    }
+
+    #[test]
+    fn a_line_without_an_end_in_sight_is_divided_and_its_positions_hold() {
+        let (dir, log) = log_of(b"a\n");
+        let file = std::fs::OpenOptions::new().append(true).open(dir.path().join("R/.log")).unwrap();
+        file.set_len(2 + 3 * LINE_SEARCH_MAX_BYTES + 5).unwrap();
+        std::io::Write::write_all(&mut &file, b"\nb\n").unwrap();
+        let lines = all(&log);
+        let ends: Vec<u64> = lines.iter().map(|(_, id, _)| id.offset()).collect();
+        let divided = |n: u64| 2 + n * LINE_SEARCH_MAX_BYTES;
+        assert_eq!(ends, [2, divided(1), divided(2), divided(3), divided(3) + 6, divided(3) + 8]);
+        assert!(lines[1..4].iter().all(|(bytes, _, cut)| bytes.len() == LINE_MAX_BYTES && cut.is_some()));
+        for (_, id, _) in &lines {
+            assert_eq!(log.resolve(id).unwrap(), Ok(id.offset()));
+        }
+        assert_eq!(log.whole_before(divided(3)).unwrap(), divided(2));
     }
 
     #[test]

@@ -127,7 +127,7 @@ impl Search<'_> {
 
     /// Where the line ends that begins at `start`.
     fn after(&self, start: u64) -> io::Result<u64> {
-        Ok(self.log.newline_after(start)?.map_or_else(|end| end, |newline| newline + 1))
+        Ok(self.log.line_end(start)?.unwrap_or_else(|end| end))
     }
 }
 
