@@ -6,10 +6,13 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use chrono::Local;
 
-use crate::room::line::{self, SystemEvent};
+use crate::limits::PAGE_MAX_BYTES;
+use crate::room::line::{self, Line, Speaker, SystemEvent};
 use crate::room::name::{RoomName, UserName};
 use crate::store::append::append;
 use crate::store::avatars::{self, Moved};
+use crate::store::history::start_of_last;
+use crate::store::log::Log;
 use crate::store::root::{DataRoot, RoomDir};
 
 /// Somebody comes into a room. Says whether they were not there.
@@ -19,6 +22,23 @@ pub fn join(room: &RoomDir, user: &UserName) -> io::Result<bool> {
         tell(room, &SystemEvent::Joined(user))?;
     }
     Ok(new)
+}
+
+/// The same; what the log's last line says already is not said again.
+pub fn join_once(room: &RoomDir, user: &UserName) -> io::Result<()> {
+    let event = SystemEvent::Joined(user);
+    if avatars::join(room, user)? && !is_last_told(room, &event)? {
+        tell(room, &event)?;
+    }
+    Ok(())
+}
+
+fn is_last_told(room: &RoomDir, event: &SystemEvent<'_>) -> io::Result<bool> {
+    let Some(log) = Log::open(room)? else { return Ok(false) };
+    let start = start_of_last(&log, log.whole_before(log.size()?)?, 1, PAGE_MAX_BYTES)?;
+    let Some(stretch) = log.stretch(start)? else { return Ok(false) };
+    let last = stretch.lines().last().map(|line| Line::parse(line.bytes));
+    Ok(last.is_some_and(|line| line.speaker == Speaker::System && line.text == event.to_string().as_bytes()))
 }
 
 /// Somebody leaves a room. Says whether they were there.

@@ -37,6 +37,12 @@ fn is_web(avatar: &File) -> bool {
     attributes::get(avatar, WEB_AVATAR).is_some()
 }
 
+/// Whether an avatar is here that is of the web, or of which nothing says what it is.
+pub fn may_be_of_the_web(room: &RoomDir, user: &UserName) -> io::Result<bool> {
+    let avatar = room.open_directory(&user.avatar_dir())?;
+    Ok(avatar.is_some_and(|avatar| is_web(&avatar) || attributes::get(&avatar, IS_AVATAR).is_none()))
+}
+
 /// Makes a web avatar. Says whether it is new; an avatar that is here stays as it is.
 pub fn join(room: &RoomDir, user: &UserName) -> io::Result<bool> {
     if member(room, user)?.is_some() {

@@ -4,6 +4,7 @@
 
 #![allow(dead_code, unreachable_pub, clippy::needless_update, reason = "two test binaries include it")]
 
+mod dropin;
 pub mod killed;
 
 use super::support::http::{Reply, Site};
@@ -417,7 +418,7 @@ fn ask(way: &Way, case: &Case, room: &str) -> Reply {
 
 /// Runs the table through each of `ways`, which all serve `rooms`, a copy of the example.
 pub fn run(rooms: &Rooms, ways: &[Way]) {
-    for case in READING {
+    for case in READING.iter().chain(dropin::READING) {
         let mut answers = ways.iter().map(|way| {
             let reply = ask(way, case, "");
             let body = format!("{:?}", reply.body);
@@ -429,7 +430,7 @@ pub fn run(rooms: &Rooms, ways: &[Way]) {
         }
     }
     let before = rooms.log("General");
-    for case in CHANGING {
+    for case in CHANGING.iter().chain(dropin::CHANGING) {
         let mut answers = ways.iter().enumerate().map(|(number, way)| {
             let room = format!("made{number}");
             let reply = ask(way, case, &room);

@@ -1,0 +1,168 @@
+//! `chat-send-message` and `chat-get-messages`.
+
+use std::fmt::Write;
+use std::ops::ControlFlow;
+
+use http::StatusCode;
+
+use crate::api::dropin::answer::{self, CROSS_SITE, escaped, posted, trimmed};
+use crate::api::dropin::find_room;
+use crate::api::exchange::{BadBody, Request, Response};
+use crate::api::site::Site;
+use crate::api::{identity, room};
+use crate::limits::{MESSAGE_MAX_BYTES, PAGE_DEFAULT_LINES, PAGE_MAX_BYTES};
+use crate::live::registry::OnDisk;
+use crate::room::line::{self, Line, Speaker, TIME_FORMAT};
+use crate::room::members::Members;
+use crate::room::name::{RoomName, SYSTEM, UserName};
+use crate::store::avatars;
+use crate::store::history::{each_line, start_of_last};
+use crate::store::log::Log;
+use crate::store::root::RoomDir;
+
+const NOT_SENT: &str = "Failed to send message";
+
+/// Says something.
+pub fn send(site: &Site<'_>, request: &Request) -> Response {
+    match said(site, request) {
+        Ok(on_disk) => answer::success("✓ Message sent").after(on_disk, |_| answer::error(NOT_SENT)),
+        Err(text) => answer::error(&text),
+    }
+}
+
+fn said(site: &Site<'_>, request: &Request) -> Result<Option<OnDisk>, String> {
+    if request.is_cross_site() {
+        return Err(CROSS_SITE.into());
+    }
+    let too_long = || format!("Message too long: at most {MESSAGE_MAX_BYTES} bytes");
+    request.body().map_err(|bad| match bad {
+        BadBody::TooLong => too_long(),
+        BadBody::CutShort => NOT_SENT.to_owned(),
+    })?;
+    let fields = posted(request);
+    let (Some(name), Some(text)) = (fields.get("room"), fields.get("msg")) else {
+        return Err("Room and message required".into());
+    };
+    RoomName::parse(name.trim()).map_err(|_| "Invalid room name")?;
+    let user = match fields.get("user") {
+        Some(SYSTEM) => return Err("Invalid username. 'log' is a reserved name.".into()),
+        Some(user) => {
+            UserName::parse(user).map_err(|_| "Invalid username. Only alphanumeric, underscore, and hyphen allowed.")?
+        }
+        None => UserName::anonymous(),
+    };
+    let user = identity::speaker(request, Some(user.as_str())).map_err(|_| "Invalid username.")?;
+    let (_, room) = find_room(site, name)?;
+    room::write(site, &room, &user, text).map(|(_, on_disk)| on_disk).map_err(|problem| match problem.status() {
+        StatusCode::PAYLOAD_TOO_LARGE => too_long(),
+        StatusCode::BAD_REQUEST => "Room and message required".into(),
+        _ => NOT_SENT.into(),
+    })
+}
+
+/// The last lines of a room.
+pub fn get(site: &Site<'_>, request: &Request) -> Response {
+    let query = request.query();
+    let shown = match trimmed(&query, "room") {
+        None => r#"<p style="color: #666; font-style: italic;">Select a room to start chatting</p>"#.to_owned() + "\n",
+        Some(name) => match find_room(site, name) {
+            Ok((_, room)) => last_lines(&room),
+            Err(error) => format!("<p class=\"demo-result error\">{error}</p>\n"),
+        },
+    };
+    answer::html(format!("<div id=\"chat-messages\" class=\"chat-display\">\n{shown}</div>\n"))
+}
+
+fn last_lines(room: &RoomDir) -> String {
+    let members = avatars::members(room).unwrap_or_else(|_| Members::new(Vec::new()));
+    let mut shown = String::new();
+    // What can't be read is not shown.
+    if let Ok(Some(log)) = Log::open(room) {
+        let end = log.size().and_then(|size| log.whole_before(size)).unwrap_or(0);
+        let start = start_of_last(&log, end, PAGE_DEFAULT_LINES, PAGE_MAX_BYTES).unwrap_or(end);
+        let _ = each_line(&log, start, end, |line| {
+            show(&mut shown, line.bytes.strip_suffix(b"\r").unwrap_or(line.bytes), &members);
+            ControlFlow::Continue(())
+        });
+    }
+    if shown.is_empty() {
+        shown.push_str("<p class=\"empty-state-message\">No messages yet. Be the first to say something!</p>\n");
+    }
+    shown
+}
+
+fn show(out: &mut String, raw: &[u8], members: &Members) {
+    let line = Line::parse(raw);
+    let text = escaped(&line::restore(line.text));
+    let _ = match (line.time, line.speaker) {
+        (Some(time), Speaker::User(user)) => {
+            let (full, short) = (time.format(TIME_FORMAT), time.format("%H:%M"));
+            writeln!(
+                out,
+                "  <div class=\"chat-msg\" style=\"font-family: {};\"><span class=\"username\" \
+                 style=\"color: hsl({}, 70%, 35%); font-weight: bold;\">{user}:</span> {text}<span \
+                 class=\"timestamp\" data-full-timestamp=\"{full}\" title=\"{full}\">{short}</span></div>",
+                font(user, members),
+                hue(user),
+            )
+        }
+        (_, Speaker::System) => writeln!(out, "  <div class=\"chat-msg-system\">{text}</div>"),
+        _ => writeln!(out, "  <div class=\"chat-msg\">{}</div>", escaped(&line::restore(raw))),
+    };
+}
+
+/// Who is here from a shell looks so.
+fn font(user: &str, members: &Members) -> &'static str {
+    let member = UserName::parse(user).ok().and_then(|user| members.get(&user));
+    match member {
+        Some(member) if !member.is_web => "Courier New, Courier, monospace",
+        _ => "Verdana, sans-serif",
+    }
+}
+
+/// A colour of one's own: one of twelve.
+fn hue(user: &str) -> usize {
+    let place = |character: u8| match character {
+        b'A'..=b'Z' => usize::from(character - b'A') + 1,
+        b'a'..=b'z' => usize::from(character - b'a') + 27,
+        b'0'..=b'9' => usize::from(character - b'0') + 53,
+        _ => 1,
+    };
+    let sum: usize = user.bytes().zip(2..).map(|(character, weight)| place(character) * weight).sum();
+    sum % 12 * 30
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_have_their_colours() {
+        // A: 1·2; Ab: 1·2 + 28·3; 9_: 62·2 + 1·3.
+        assert_eq!((hue("A"), hue("Ab"), hue("9_")), (60, (2 + 84) % 12 * 30, 127 % 12 * 30));
+    }
+
+    #[test]
+    fn lines_are_shown_by_what_they_are_and_never_as_markup() {
+        let shown = |raw: &str| {
+            let mut out = String::new();
+            show(&mut out, raw.as_bytes(), &Members::new(Vec::new()));
+            out
+        };
+        assert_eq!(
+            shown("[2026-01-31 08:05:00] A: <b>\"&'"),
+            "  <div class=\"chat-msg\" style=\"font-family: Verdana, sans-serif;\"><span class=\"username\" \
+             style=\"color: hsl(60, 70%, 35%); font-weight: bold;\">A:</span> &lt;b&gt;&quot;&amp;&#39;<span \
+             class=\"timestamp\" data-full-timestamp=\"2026-01-31 08:05:00\" title=\"2026-01-31 08:05:00\">08:05</span></div>\n"
+        );
+        assert_eq!(
+            shown("[2026-01-31 08:05:00] log: A <left>"),
+            "  <div class=\"chat-msg-system\">A &lt;left&gt;</div>\n"
+        );
+        assert_eq!(shown("a <script> of no form"), "  <div class=\"chat-msg\">a &lt;script&gt; of no form</div>\n");
+        assert_eq!(
+            shown("[2026-01-31 08:05:00] no name"),
+            "  <div class=\"chat-msg\">[2026-01-31 08:05:00] no name</div>\n"
+        );
+    }
+}

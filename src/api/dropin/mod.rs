@@ -1,0 +1,102 @@
+//! Answers under the names of the shell CGI programs that people have, as those answer: always with
+//! status 200, in the forms that their pages read.
+
+pub mod answer;
+pub mod avatars;
+pub mod messages;
+pub mod rooms;
+pub mod stream;
+
+use crate::api::exchange::{Request, Response};
+use crate::api::site::Site;
+use crate::room::name::RoomName;
+use crate::store::root::RoomDir;
+
+/// One of the programs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Program {
+    /// `chat-stream`: a room, live.
+    Stream,
+    /// `chat-get-messages`: the last lines of a room.
+    GetMessages,
+    /// `chat-send-message`: say something.
+    SendMessage,
+    /// `chat-list-rooms`: all rooms.
+    ListRooms,
+    /// `chat-create-room`: make a room.
+    CreateRoom,
+    /// `chat-delete-room`: delete a room.
+    DeleteRoom,
+    /// `chat-list-avatars`: who is in a room.
+    ListAvatars,
+    /// `chat-count-avatars`: how many are in a room.
+    CountAvatars,
+    /// `chat-create-avatar`: somebody comes.
+    CreateAvatar,
+    /// `chat-move-avatar`: somebody goes to another room.
+    MoveAvatar,
+    /// `chat-rename-avatar`: somebody is called otherwise.
+    RenameAvatar,
+    /// `chat-delete-avatar`: somebody goes.
+    DeleteAvatar,
+}
+
+const PROGRAMS: [(&str, Program); 12] = [
+    ("chat-stream", Program::Stream),
+    ("chat-get-messages", Program::GetMessages),
+    ("chat-send-message", Program::SendMessage),
+    ("chat-list-rooms", Program::ListRooms),
+    ("chat-create-room", Program::CreateRoom),
+    ("chat-delete-room", Program::DeleteRoom),
+    ("chat-list-avatars", Program::ListAvatars),
+    ("chat-count-avatars", Program::CountAvatars),
+    ("chat-create-avatar", Program::CreateAvatar),
+    ("chat-move-avatar", Program::MoveAvatar),
+    ("chat-rename-avatar", Program::RenameAvatar),
+    ("chat-delete-avatar", Program::DeleteAvatar),
+];
+
+impl Program {
+    /// The program of this name.
+    pub fn named(name: &str) -> Option<Program> {
+        PROGRAMS.iter().find(|(other, _)| *other == name).map(|(_, program)| *program)
+    }
+
+    /// The program that a path within the mount names.
+    pub fn of_path(path: &str) -> Option<Program> {
+        Program::named(path.strip_prefix('/')?)
+    }
+
+    /// Its path within a mount.
+    pub fn path(self) -> String {
+        let name = PROGRAMS.iter().find(|(_, program)| *program == self).map_or("", |(name, _)| name);
+        format!("/{name}")
+    }
+
+    /// Its answer.
+    pub fn run(self, site: &Site<'_>, request: &Request) -> Response {
+        match self {
+            Program::Stream => stream::stream(site, request),
+            Program::GetMessages => messages::get(site, request),
+            Program::SendMessage => messages::send(site, request),
+            Program::ListRooms => rooms::list(site),
+            Program::CreateRoom => rooms::create(site, request),
+            Program::DeleteRoom => rooms::delete(site, request),
+            Program::ListAvatars => avatars::list(site, &request.query()),
+            Program::CountAvatars => avatars::count(site, &request.query()),
+            Program::CreateAvatar => avatars::create(site, request),
+            Program::MoveAvatar => avatars::move_on(site, request),
+            Program::RenameAvatar => avatars::rename(site, request),
+            Program::DeleteAvatar => avatars::delete(site, request),
+        }
+    }
+}
+
+/// Which room a name means, or what these programs say where it means none.
+fn find_room(site: &Site<'_>, name: &str) -> Result<(RoomName, RoomDir), &'static str> {
+    let name = RoomName::parse(name.trim()).map_err(|_| "Invalid room name")?;
+    match site.root.room(&name) {
+        Ok(Some(room)) => Ok((name, room)),
+        _ => Err("Room not found"),
+    }
+}
