@@ -489,6 +489,10 @@ fn streams(rooms: &Rooms, ways: &[Way]) {
 
         let mut list = Stream::open(&way.site, "/rooms", headers);
         events.push(format!("{:?}", list.next()));
+        let mut list = Stream::open(&way.site, "/chat-room-list-stream", &[]);
+        let rooms = list.next();
+        assert_eq!((rooms.event.as_str(), rooms.data.as_str()), ("rooms", r#"["Empty","General","Lounge","Ops"]"#));
+        assert_eq!((list.retry(), list.comments().len()), (Some(5000), 1), "through {}", way.name);
         told.push((way.name, events));
     }
     for (name, events) in &told[1..] {

@@ -17,6 +17,8 @@ use crate::store::root::RoomDir;
 pub enum Program {
     /// `chat-stream`: a room, live.
     Stream,
+    /// `chat-room-list-stream`: the list of rooms, live.
+    RoomListStream,
     /// `chat-get-messages`: the last lines of a room.
     GetMessages,
     /// `chat-send-message`: say something.
@@ -41,8 +43,9 @@ pub enum Program {
     DeleteAvatar,
 }
 
-const PROGRAMS: [(&str, Program); 12] = [
+const PROGRAMS: [(&str, Program); 13] = [
     ("chat-stream", Program::Stream),
+    ("chat-room-list-stream", Program::RoomListStream),
     ("chat-get-messages", Program::GetMessages),
     ("chat-send-message", Program::SendMessage),
     ("chat-list-rooms", Program::ListRooms),
@@ -76,7 +79,8 @@ impl Program {
     /// Its answer.
     pub fn run(self, site: &Site<'_>, request: &Request) -> Response {
         match self {
-            Program::Stream => stream::stream(site, request),
+            Program::Stream => stream::room(site, request),
+            Program::RoomListStream => stream::rooms(site, request),
             Program::GetMessages => messages::get(site, request),
             Program::SendMessage => messages::send(site, request),
             Program::ListRooms => rooms::list(site),

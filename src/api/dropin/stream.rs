@@ -1,10 +1,10 @@
-//! `chat-stream`: a room, live.
+//! `chat-stream` and `chat-room-list-stream`: a room, and the list of rooms, live.
 
 use std::time::Duration;
 
 use chrono::NaiveDateTime;
 use http::header::{ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN};
-use http::header::{CACHE_CONTROL, HeaderValue};
+use http::header::{CACHE_CONTROL, CONNECTION, HeaderValue};
 use serde_json::json;
 
 use crate::api::dropin::find_room;
@@ -22,9 +22,21 @@ use crate::wire::sse;
 /// How long the pages of these programs wait before they reconnect.
 const RETRY: Duration = Duration::from_millis(5000);
 
-/// The stream, or an `error` event.
-pub fn stream(site: &Site<'_>, request: &Request) -> Response {
-    let response = match plan(site, request) {
+const TOO_MANY: &str = "Too many streams";
+
+/// A room, or an `error` event.
+pub fn room(site: &Site<'_>, request: &Request) -> Response {
+    respond(plan(site, request))
+}
+
+/// The list of rooms, or an `error` event.
+pub fn rooms(site: &Site<'_>, request: &Request) -> Response {
+    let slot = site.admit(Topic::Rooms, request.client).map_err(|_| (503, TOO_MANY));
+    respond(slot.map(|slot| streams::plan(site, slot, prelude())))
+}
+
+fn respond(plan: Result<Stream, (u16, &'static str)>) -> Response {
+    let response = match plan {
         Ok(stream) => streams::response(stream),
         Err((code, message)) => {
             let mut body = prelude();
@@ -34,6 +46,7 @@ pub fn stream(site: &Site<'_>, request: &Request) -> Response {
     };
     response
         .with(CACHE_CONTROL, HeaderValue::from_static("no-cache"))
+        .with(CONNECTION, HeaderValue::from_static("keep-alive"))
         .with(ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"))
         .with(ACCESS_CONTROL_ALLOW_METHODS, HeaderValue::from_static("GET, OPTIONS"))
         .with(ACCESS_CONTROL_ALLOW_HEADERS, HeaderValue::from_static("Content-Type, Last-Event-ID"))
@@ -45,7 +58,7 @@ fn plan(site: &Site<'_>, request: &Request) -> Result<Stream, (u16, &'static str
         .map_err(|error| (if error == "Room not found" { 404 } else { 400 }, error))?;
     // A sweep that fails is no reason to show nothing.
     let _ = site.sweep(&name, &room);
-    let slot = site.admit(Topic::Room(name), request.client).map_err(|_| (503, "Too many streams"))?;
+    let slot = site.admit(Topic::Room(name), request.client).map_err(|_| (503, TOO_MANY))?;
     Ok(Stream { start: start(request, &query), format: Format::Raw, ..streams::plan(site, slot, prelude()) })
 }
 
