@@ -8,6 +8,16 @@ use std::time::Duration;
 /// The longest room or user name. Names are ASCII, so bytes are characters.
 pub const NAME_MAX_BYTES: usize = 64;
 
+/// The longest name of a stream, counted as its directory is called: three bytes for each that is percent-encoded. The
+/// rest of the 255 that file systems take is for the name under which it is deleted.
+pub const STREAM_NAME_MAX_BYTES: usize = 224;
+
+/// The largest sidecar that is read.
+pub const SIDECAR_MAX_BYTES: u64 = 4 * 1024 * 1024;
+
+/// How much of a stream one read answers at most, but for one line that is longer.
+pub const READ_MAX_BYTES: u64 = 4 * 1024 * 1024;
+
 /// The longest text of one posted message.
 pub const MESSAGE_MAX_BYTES: usize = 64 * 1024;
 
@@ -148,6 +158,8 @@ pub const PADDING_BYTES: usize = 8192 + 64;
 const _: () = {
     assert!(BODY_MAX_BYTES > MESSAGE_MAX_BYTES);
     assert!(LINE_MAX_BYTES > MESSAGE_MAX_BYTES, "what can be posted is shown whole");
+    assert!(STREAM_NAME_MAX_BYTES >= NAME_MAX_BYTES, "every room is a stream");
+    assert!(READ_MAX_BYTES >= LINE_MAX_BYTES as u64);
     assert!(PAGE_DEFAULT_LINES <= PAGE_MAX_LINES);
     assert!(PAGE_MAX_BYTES as usize >= LINE_MAX_BYTES);
     assert!(RING_MAX_BYTES >= STRETCH_MAX_BYTES);

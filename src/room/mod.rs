@@ -6,3 +6,5 @@ pub mod line;
 pub mod members;
 pub mod message;
 pub mod name;
+pub mod sidecar;
+pub mod stream_name;

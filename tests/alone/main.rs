@@ -6,6 +6,7 @@ mod cases;
 mod support;
 
 mod cgi;
+mod durable;
 mod fastcgi;
 mod layout;
 mod limits;
