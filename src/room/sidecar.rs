@@ -1,6 +1,11 @@
 //! What a stream is besides its bytes: the contents of `.log.stream`.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
+use xxhash_rust::xxh3::xxh3_128;
+
+use crate::room::producer::{Claim, Progress};
 
 /// The media type of a stream whose creator named none.
 pub const DEFAULT_TYPE: &str = "application/octet-stream";
@@ -28,6 +33,55 @@ pub struct Sidecar {
     /// The last `Stream-Seq`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub seq: Option<String>,
+    /// How far each producer has come.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub producers: BTreeMap<String, Progress>,
+    /// An append that was about to be made. It is only there while it is made, or where that was cut short.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub intent: Option<Intent>,
+}
+
+/// What an append was to do. Whether it did, the log says.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Intent {
+    /// Whose it is.
+    pub claim: Claim,
+    /// Its `Stream-Seq`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seq: Option<String>,
+    /// Whether it closes the stream.
+    pub closes: bool,
+    /// How long the log was before it.
+    pub at: u64,
+    /// How many bytes it adds.
+    pub len: usize,
+    /// The first of them, to find them by.
+    pub head: Vec<u8>,
+    /// All of them, hashed.
+    pub hash: String,
+}
+
+/// How many bytes an intent is found by.
+const HEAD_BYTES: usize = 16;
+
+impl Intent {
+    /// The intent to add `bytes` to a log that is `at` long.
+    pub fn new(claim: Claim, seq: Option<String>, closes: bool, at: u64, bytes: &[u8]) -> Intent {
+        let head = bytes[..bytes.len().min(HEAD_BYTES)].to_vec();
+        Intent { claim, seq, closes, at, len: bytes.len(), head, hash: hash(bytes) }
+    }
+
+    /// Where in `bytes` what it was to add ends; `None` where it is not there.
+    pub fn end_in(&self, bytes: &[u8]) -> Option<usize> {
+        let starts = memchr::memmem::find_iter(bytes, &self.head);
+        let whole = |start: usize| bytes.get(start..start + self.len).is_some_and(|found| hash(found) == self.hash);
+        starts.into_iter().find(|start| whole(*start)).map(|start| start + self.len)
+    }
+}
+
+fn hash(bytes: &[u8]) -> String {
+    format!("{:032x}", xxh3_128(bytes))
 }
 
 /// A moment after which a stream is gone.
@@ -41,6 +95,20 @@ pub struct Expiry {
 }
 
 impl Sidecar {
+    /// That of a new stream, open, of no generation yet.
+    pub fn new(content_type: &str) -> Sidecar {
+        Sidecar {
+            generation: 0,
+            content_type: content_type.to_owned(),
+            ttl: None,
+            expires: None,
+            closed: None,
+            seq: None,
+            producers: BTreeMap::new(),
+            intent: None,
+        }
+    }
+
     /// Reads one. Fails on anything else, and says where.
     pub fn parse(bytes: &[u8]) -> Result<Sidecar, serde_json::Error> {
         serde_json::from_slice(bytes)
@@ -68,6 +136,16 @@ impl Sidecar {
         idle || self.expires.as_ref().is_some_and(|expiry| now >= expiry.unix_ms)
     }
 
+    /// What is so once an append was made, which ends at `end`.
+    pub fn record(&mut self, claim: Option<Claim>, seq: Option<String>, closes: bool, end: u64) {
+        if let Some(Claim { id, epoch, seq }) = claim {
+            self.producers.insert(id, Progress { epoch, seq });
+        }
+        self.seq = seq.or(self.seq.take());
+        self.closed = closes.then_some(end).or(self.closed);
+        self.intent = None;
+    }
+
     /// Whether it is configured as `other` is; what was written into it does not matter.
     pub fn is_like(&self, other: &Sidecar) -> bool {
         same_type(&self.content_type, &other.content_type)
@@ -92,14 +170,7 @@ mod tests {
     use super::*;
 
     fn plain() -> Sidecar {
-        Sidecar {
-            generation: 7,
-            content_type: "Text/Plain; x=y".into(),
-            ttl: None,
-            expires: None,
-            closed: None,
-            seq: None,
-        }
+        Sidecar::new("Text/Plain; x=y")
     }
 
     #[test]
@@ -109,10 +180,22 @@ mod tests {
         for sidecar in [plain(), full] {
             assert_eq!(Sidecar::parse(&sidecar.to_bytes()).unwrap(), sidecar);
         }
-        let newer = br#"{"generation":1,"content_type":"a/b","producers":{}}"#;
+        let newer = br#"{"generation":1,"content_type":"a/b","unheard_of":{}}"#;
         for bad in [&b""[..], b"{", b"{}", b"[]", newer] {
             assert!(Sidecar::parse(bad).is_err(), "{}", String::from_utf8_lossy(bad));
         }
+    }
+
+    #[test]
+    fn an_intent_finds_its_bytes_among_others() {
+        let claim = Claim { id: "p".into(), epoch: 0, seq: 3 };
+        let intent = Intent::new(claim.clone(), None, true, 0, b"the very bytes, all of them");
+        assert_eq!(intent.end_in(b"the very bytes, allthe very bytes, all of themx"), Some(46));
+        assert_eq!(intent.end_in(b"the very bytes, all of the"), None);
+        let mut sidecar = Sidecar { intent: Some(intent), ..plain() };
+        assert_eq!(Sidecar::parse(&sidecar.to_bytes()).unwrap(), sidecar);
+        sidecar.record(Some(claim), None, true, 9);
+        assert_eq!((sidecar.closed, sidecar.producers["p"].seq, sidecar.intent), (Some(9), 3, None));
     }
 
     #[test]

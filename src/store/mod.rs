@@ -9,6 +9,7 @@ pub mod commit;
 pub mod history;
 pub mod log;
 pub mod root;
+pub mod settle;
 pub mod sidecar;
 pub mod since;
 pub mod stamps;

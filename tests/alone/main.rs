@@ -12,6 +12,7 @@ mod layout;
 mod limits;
 mod load;
 mod measuring;
+mod producers;
 mod seam;
 mod server;
 mod shell;

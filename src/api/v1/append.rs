@@ -7,7 +7,7 @@ use http::StatusCode;
 use http::header::CONTENT_TYPE;
 
 use super::headers::{CLOSED, SEQ, TRUE, bad, closes, text, with_next};
-use super::{locked, used};
+use super::{locked, producers, used};
 use crate::api::exchange::{Request, Response};
 use crate::api::identity;
 use crate::api::problem::Problem;
@@ -15,35 +15,51 @@ use crate::api::site::Site;
 use crate::config::Ack;
 use crate::limits::MESSAGE_MAX_BYTES;
 use crate::room::line::{self, Line, MessageText, Speaker};
+use crate::room::producer::{Verdict, judge};
 use crate::room::sidecar::{ROOM_TYPE, Sidecar, same_type};
 use crate::room::stream_name::StreamName;
-use crate::store::sidecar;
 use crate::store::stream::{StreamLog, add};
+use crate::store::{settle, sidecar};
 use crate::wire::ndjson;
 
 /// Adds the body to a stream.
 pub(super) fn append(site: &Site<'_>, request: &Request, name: &StreamName) -> Result<Response, Problem> {
     let body = request.body()?;
     let closes = closes(request);
+    let claim = producers::claim(request)?;
     let (stream, mut sidecar) = locked(site, name)?;
+    let verdict = claim.as_ref().map(|claim| {
+        let known = sidecar.as_ref().and_then(|sidecar| sidecar.producers.get(&claim.id));
+        (judge(known.copied(), claim), claim)
+    });
     if sidecar.as_ref().is_some_and(|sidecar| sidecar.closed.is_some()) {
         let log = StreamLog::open(&stream.room, sidecar.as_ref())?;
-        let closed = if closes && body.is_empty() {
-            Response::empty(StatusCode::NO_CONTENT)
-        } else {
+        let closed = match verdict {
+            Some((verdict @ (Verdict::Duplicate(_) | Verdict::Stale(_)), claim)) => producers::refusal(verdict, claim),
+            None if closes && body.is_empty() => Some(Response::empty(StatusCode::NO_CONTENT)),
+            _ => None,
+        };
+        let closed = closed.unwrap_or_else(|| {
             let detail = format_args!("the stream {name} is closed; nothing was written").to_string();
             Problem::new(StatusCode::CONFLICT, detail).into_response()
-        };
+        });
         return with_next(closed.with(CLOSED, TRUE), log.cursor(log.end())?);
     }
-    if closes && sidecar.is_none() {
-        let detail = format!("{name} is a chat room, which can't be closed; nothing was written");
-        return Err(Problem::new(StatusCode::CONFLICT, detail));
+    if sidecar.is_none() && (closes || claim.is_some()) {
+        let what = if closes { "which can't be closed" } else { "which knows no producers" };
+        return Err(Problem::new(
+            StatusCode::CONFLICT,
+            format_args!("{name} is a chat room, {what}; nothing was written"),
+        ));
     }
     if body.is_empty() && !closes {
         return Err(Problem::bad_request("the body is empty: expected something to add"));
     }
     let bytes = if body.is_empty() { Vec::new() } else { addition(request, sidecar.as_ref(), body)? };
+    if let Some(refusal) = verdict.and_then(|(verdict, claim)| producers::refusal(verdict, claim)) {
+        let log = StreamLog::open(&stream.room, sidecar.as_ref())?;
+        return with_next(refusal, log.cursor(log.end())?);
+    }
     let seq = text(request, &SEQ)?;
     if let (Some(seq), Some(Sidecar { seq: Some(last), .. })) = (seq, &sidecar)
         && seq.as_bytes() <= last.as_bytes()
@@ -54,6 +70,12 @@ pub(super) fn append(site: &Site<'_>, request: &Request, name: &StreamName) -> R
     if seq.is_some() && sidecar.is_none() {
         return Err(bad(&SEQ, format_args!("{name} is a chat room, whose lines have no sequence")));
     }
+    if let (Some(claim), Some(sidecar)) = (&claim, &mut sidecar) {
+        producers::refuse_one_too_many(claim, sidecar)?;
+        if !bytes.is_empty() {
+            settle::intend(&stream, sidecar, claim, seq, closes, &bytes, site.ack == Ack::Synced)?;
+        }
+    }
     let begun = Instant::now();
     let added = if bytes.is_empty() { None } else { Some(add(&stream.room, sidecar.as_ref(), &bytes)?) };
     if let (Some(registry), Some(_)) = (site.registry, &added) {
@@ -63,9 +85,8 @@ pub(super) fn append(site: &Site<'_>, request: &Request, name: &StreamName) -> R
     let end = added.as_ref().map_or(log.end(), |added| added.id.offset());
     let next = log.cursor(end)?;
     drop(log);
-    if let Some(sidecar) = sidecar.as_mut().filter(|_| closes || seq.is_some()) {
-        sidecar.seq = seq.map(str::to_owned).or(sidecar.seq.take());
-        sidecar.closed = closes.then_some(end);
+    if let Some(sidecar) = sidecar.as_mut().filter(|_| closes || seq.is_some() || claim.is_some()) {
+        sidecar.record(claim.clone(), seq.map(str::to_owned), closes, end);
         if let (Some(added), true) = (&added, closes) {
             // What closes it must not be on disk before what was said last.
             added.sync()?;
@@ -74,7 +95,12 @@ pub(super) fn append(site: &Site<'_>, request: &Request, name: &StreamName) -> R
     } else {
         used(&stream.room, sidecar.as_ref())?;
     }
-    let mut response = with_next(Response::empty(StatusCode::NO_CONTENT), next)?;
+    // Of a producer, 200 tells what was taken from what was there.
+    let status = if claim.is_some() && added.is_some() { StatusCode::OK } else { StatusCode::NO_CONTENT };
+    let mut response = with_next(Response::empty(status), next)?;
+    if let Some(claim) = &claim {
+        response = producers::with_progress(response, claim.epoch, claim.seq);
+    }
     if closes {
         response = response.with(CLOSED, TRUE);
     }

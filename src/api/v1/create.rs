@@ -36,7 +36,7 @@ pub(super) fn create(site: &Site<'_>, request: &Request, name: &StreamName) -> R
             Ok((there, is)) => {
                 let same = match &is {
                     Some(is) => is.is_like(&wanted),
-                    None => wanted.is_like(&Sidecar { content_type: ROOM_TYPE.to_owned(), ..bare() }),
+                    None => wanted.is_like(&Sidecar::new(ROOM_TYPE)),
                 };
                 if !same {
                     return Err(Problem::new(
@@ -95,12 +95,8 @@ fn wanted(request: &Request) -> Result<Sidecar, Problem> {
         return Err(bad(&EXPIRES_AT, "`stream-ttl` is there, too: expected one of them"));
     }
     let content_type = text(request, &CONTENT_TYPE)?.map(str::trim).filter(|given| !given.is_empty());
-    let content_type = content_type.unwrap_or(DEFAULT_TYPE).to_owned();
-    Ok(Sidecar { content_type, ttl, expires, closed: closes(request).then_some(0), ..bare() })
-}
-
-fn bare() -> Sidecar {
-    Sidecar { generation: 0, content_type: String::new(), ttl: None, expires: None, closed: None, seq: None }
+    let closed = closes(request).then_some(0);
+    Ok(Sidecar { ttl, expires, closed, ..Sidecar::new(content_type.unwrap_or(DEFAULT_TYPE)) })
 }
 
 /// The stream's address; without an origin where the request does not say which one it used.

@@ -18,14 +18,7 @@ pub(super) const EXPIRES_AT: HeaderName = HeaderName::from_static("stream-expire
 pub(super) const TRUE: HeaderValue = HeaderValue::from_static("true");
 
 /// Parts of the protocol that this version has not. To take such a request for another would be worse.
-const NOT_BUILT: [&str; 6] = [
-    "producer-id",
-    "producer-epoch",
-    "producer-seq",
-    "stream-forked-from",
-    "stream-fork-offset",
-    "stream-fork-sub-offset",
-];
+const NOT_BUILT: [&str; 3] = ["stream-forked-from", "stream-fork-offset", "stream-fork-sub-offset"];
 
 /// Fails where a request needs what is not there.
 pub(super) fn refuse_what_is_not_built(request: &Request) -> Result<(), Problem> {

@@ -4,6 +4,7 @@
 mod append;
 mod create;
 mod headers;
+mod producers;
 mod read;
 
 use chrono::Utc;
@@ -16,12 +17,14 @@ use crate::api::site::Site;
 use crate::room::sidecar::Sidecar;
 use crate::room::stream_name::{StreamName, StreamNameError};
 use crate::store::root::{Locked, RoomDir};
+use crate::store::settle::settle;
 use crate::store::sidecar::{self, SIDECAR_NAME, SidecarError};
 
 const METHODS: &str = "GET, HEAD, PUT, POST, DELETE, OPTIONS";
 
 /// What a request may carry, as a browser asks before it sends it.
-const ASKED: &str = "content-type, if-none-match, stream-seq, stream-ttl, stream-expires-at, stream-closed";
+const ASKED: &str = "content-type, if-none-match, stream-seq, stream-ttl, stream-expires-at, \
+                     stream-closed, producer-id, producer-epoch, producer-seq";
 
 /// No page of another site may embed what it may not read.
 const RESOURCE_POLICY: HeaderName = HeaderName::from_static("cross-origin-resource-policy");
@@ -61,6 +64,11 @@ fn delete(site: &Site<'_>, name: &StreamName) -> Result<Response, Problem> {
 fn open(site: &Site<'_>, name: &StreamName) -> Result<(RoomDir, Option<Sidecar>), Problem> {
     let room = site.root.stream(name)?.ok_or_else(|| no_stream(name))?;
     match sidecar::read(&room).map_err(|error| unreadable(name, error))? {
+        // Cut short while it was to be closed, or under way: whoever has the lock finds out.
+        Some((Sidecar { intent: Some(intent), .. }, _)) if intent.closes => {
+            drop(room);
+            locked(site, name).map(|(locked, sidecar)| (locked.room, sidecar))
+        }
         Some((sidecar, touched)) if sidecar.is_expired(now_ms(), touched) => {
             // Whoever finds it expired removes it; locked, it is looked at again.
             drop(room);
@@ -77,6 +85,10 @@ fn locked(site: &Site<'_>, name: &StreamName) -> Result<(Locked, Option<Sidecar>
         Some((sidecar, touched)) if sidecar.is_expired(now_ms(), touched) => {
             site.root.delete_stream(name, &locked)?;
             Err(no_stream(name))
+        }
+        Some((mut sidecar, _)) if sidecar.intent.is_some() => {
+            settle(&locked, &mut sidecar)?;
+            Ok((locked, Some(sidecar)))
         }
         found => Ok((locked, found.map(|(sidecar, _)| sidecar))),
     }
