@@ -38,6 +38,9 @@ pub const MESSAGE_MAX_BYTES: usize = 64 * 1024;
 /// other fields of its form.
 pub const BODY_MAX_BYTES: usize = 3 * MESSAGE_MAX_BYTES + 4 * 1024;
 
+/// How much of a body that is too long is read and thrown away, so that the client comes to read why.
+pub const DISCARD_MAX_BYTES: usize = 64 * 1024 * 1024;
+
 /// The longest line of a log that is shown whole. A longer one is cut here, and says so.
 pub const LINE_MAX_BYTES: usize = 1024 * 1024;
 

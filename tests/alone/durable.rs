@@ -197,3 +197,16 @@ fn any_name_is_a_directory_within_the_root() {
     assert_eq!(send(&site, "PUT", &"n".repeat(225), &[BYTES], b"").status, 414);
     assert_eq!(rooms.root().read_dir().unwrap().count(), 4);
 }
+
+#[test]
+fn a_body_that_is_far_too_long_is_read_away_and_answered() {
+    let rooms = Rooms::empty();
+    let server = Server::serve(rooms.root(), &[]);
+    let site = server.site();
+    send(&site, "PUT", "s", &[BYTES], b"one");
+    let mut connection = super::support::http::Connection::open(server.addr());
+    // The same connection goes on: all of the body was read.
+    let reply = connection.request("POST", "/v1/stream/s", &[BYTES], &vec![b'x'; 10 * 1024 * 1024]);
+    assert_eq!(reply.status, 413);
+    assert_eq!(connection.request("GET", "/v1/stream/s", &[], b"").body, b"one");
+}
