@@ -8,12 +8,38 @@ use std::time::Duration;
 /// The longest room or user name. Names are ASCII, so bytes are characters.
 pub const NAME_MAX_BYTES: usize = 64;
 
+/// The longest name of a stream, counted as its directory is called: three bytes for each that is percent-encoded. The
+/// rest of the 255 that file systems take is for the name under which it is deleted.
+pub const STREAM_NAME_MAX_BYTES: usize = 224;
+
+/// The largest sidecar that is read.
+pub const SIDECAR_MAX_BYTES: u64 = 4 * 1024 * 1024;
+
+/// The longest name of a producer.
+pub const PRODUCER_MAX_BYTES: usize = 256;
+
+/// How many producers one stream knows.
+pub const PRODUCERS_MAX: usize = 4096;
+
+/// The highest epoch or number of a producer: what every client can count to.
+pub const PRODUCER_NUMBER_MAX: u64 = (1 << 53) - 1;
+
+/// How far behind the place where an append was to go it is looked for after a crash: what shells may have written in
+/// the moment between.
+pub const SETTLE_MAX_BYTES: usize = 16 * 1024 * 1024;
+
+/// How much of a stream one read answers at most, but for one line that is longer.
+pub const READ_MAX_BYTES: u64 = 4 * 1024 * 1024;
+
 /// The longest text of one posted message.
 pub const MESSAGE_MAX_BYTES: usize = 64 * 1024;
 
 /// The longest request body that is read: a message whose every byte was percent-encoded, and the
 /// other fields of its form.
 pub const BODY_MAX_BYTES: usize = 3 * MESSAGE_MAX_BYTES + 4 * 1024;
+
+/// How much of a body that is too long is read and thrown away, so that the client comes to read why.
+pub const DISCARD_MAX_BYTES: usize = 64 * 1024 * 1024;
 
 /// The longest line of a log that is shown whole. A longer one is cut here, and says so.
 pub const LINE_MAX_BYTES: usize = 1024 * 1024;
@@ -153,6 +179,10 @@ const _: () = {
     assert!(BODY_MAX_BYTES > MESSAGE_MAX_BYTES);
     assert!(LINE_MAX_BYTES > MESSAGE_MAX_BYTES, "what can be posted is shown whole");
     assert!(LINE_SEARCH_MAX_BYTES > LINE_MAX_BYTES as u64, "what is not shown whole is told with its length");
+    assert!(STREAM_NAME_MAX_BYTES >= NAME_MAX_BYTES, "every room is a stream");
+    assert!(PRODUCERS_MAX as u64 * (2 * PRODUCER_MAX_BYTES as u64 + 64) < SIDECAR_MAX_BYTES);
+    assert!(SETTLE_MAX_BYTES > BODY_MAX_BYTES);
+    assert!(READ_MAX_BYTES >= LINE_MAX_BYTES as u64);
     assert!(PAGE_DEFAULT_LINES <= PAGE_MAX_LINES);
     assert!(PAGE_MAX_BYTES as usize >= LINE_MAX_BYTES);
     assert!(RING_MAX_BYTES >= STRETCH_MAX_BYTES);

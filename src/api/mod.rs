@@ -14,3 +14,4 @@ pub mod rooms;
 pub mod router;
 pub mod site;
 pub mod streams;
+pub mod v1;

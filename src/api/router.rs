@@ -6,7 +6,7 @@ use http::{Method, StatusCode};
 use crate::api::exchange::{Body, Request, Response};
 use crate::api::problem::Problem;
 use crate::api::site::Site;
-use crate::api::{assets, dropin, members, metrics, room, rooms};
+use crate::api::{assets, dropin, members, metrics, room, rooms, v1};
 use crate::room::name::{RoomName, UserName};
 
 /// Answers a request.
@@ -28,6 +28,9 @@ fn route(site: &Site<'_>, request: &Request) -> Result<Response, Problem> {
     let changes = !matches!(request.method, Method::GET | Method::HEAD | Method::OPTIONS);
     if changes && request.is_cross_site() {
         return Err(Problem::cross_site());
+    }
+    if let Some(name) = path.strip_prefix("v1/stream/") {
+        return Ok(v1::answer(site, request, name));
     }
     let get = |allowed: &'static str| match request.method {
         Method::GET | Method::HEAD => Ok(()),

@@ -29,7 +29,7 @@ use crate::api::exchange::{BadBody, Body, LogBody, Request, Response};
 use crate::api::problem::Problem;
 use crate::gateway::listen::Accepted;
 use crate::gateway::server::{Connection, Server};
-use crate::limits::{BODY_MAX_BYTES, HEAD_MAX_BYTES, REQUEST_TIMEOUT};
+use crate::limits::{BODY_MAX_BYTES, DISCARD_MAX_BYTES, HEAD_MAX_BYTES, REQUEST_TIMEOUT};
 use crate::live::encoding::Framing;
 use crate::live::hub::Open;
 use crate::live::stream::Stream;
@@ -130,10 +130,14 @@ where
 }
 
 async fn answer(server: &Server, request: hyper::Request<Incoming>, peer: Option<IpAddr>) -> Response {
-    let (parts, body) = request.into_parts();
-    let body = match timeout(REQUEST_TIMEOUT, Limited::new(body, BODY_MAX_BYTES).collect()).await {
+    let (parts, mut body) = request.into_parts();
+    let body = match timeout(REQUEST_TIMEOUT, Limited::new(&mut body, BODY_MAX_BYTES).collect()).await {
         Ok(Ok(body)) => Ok(body.to_bytes()),
-        Ok(Err(error)) if error.is::<http_body_util::LengthLimitError>() => Err(BadBody::TooLong),
+        Ok(Err(error)) if error.is::<http_body_util::LengthLimitError>() => {
+            // Who is still writing would see a reset connection and no answer.
+            let _ = timeout(REQUEST_TIMEOUT, discard(body)).await;
+            Err(BadBody::TooLong)
+        }
         Ok(Err(_)) => return Problem::bad_request("the body did not come whole").into_response(),
         Err(_) => return Problem::new(StatusCode::REQUEST_TIMEOUT, "the body did not come in time").into_response(),
     };
@@ -148,6 +152,18 @@ async fn answer(server: &Server, request: hyper::Request<Incoming>, peer: Option
         authenticated: None,
     };
     server.handle(server.config(), &request).await
+}
+
+/// Reads what is left of a body, as far as that is worth it, and keeps none of it.
+async fn discard(mut body: Incoming) {
+    let mut left = DISCARD_MAX_BYTES;
+    while let Some(Ok(frame)) = body.frame().await {
+        let read = frame.data_ref().map_or(0, Bytes::len);
+        match left.checked_sub(read) {
+            Some(rest) => left = rest,
+            None => return,
+        }
+    }
 }
 
 /// Who asks. One who connects from this machine, or over a Unix socket, is a proxy, and its word is taken for whom it

@@ -50,6 +50,13 @@ impl Cursor {
         Cursor { generation: 0, offset, fingerprint }
     }
 
+    /// The position `offset` of a stream that was created as this `generation`, with `window` before it. A stream is
+    /// the same wherever its file is, so the generation stands where a room's log has its file's identity.
+    pub fn of_stream(generation: u64, offset: u64, window: &[u8]) -> Self {
+        let fingerprint = (offset > 0).then(|| Fingerprint::of(generation, window));
+        Cursor { generation, offset, fingerprint }
+    }
+
     /// Reads a cursor. Fails on any other form.
     pub fn parse(text: &str) -> Result<Self, CursorError> {
         Self::parts(text).ok_or_else(|| CursorError(text.chars().take(80).collect()))

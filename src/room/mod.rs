@@ -6,3 +6,6 @@ pub mod line;
 pub mod members;
 pub mod message;
 pub mod name;
+pub mod producer;
+pub mod sidecar;
+pub mod stream_name;

@@ -37,18 +37,27 @@ impl Appended {
     }
 }
 
-/// Appends `line`, which ends with its only `\n`. A line that somebody else left without its `\n`
+/// Appends `line`, which ends with its only `\n`, or several. A line that somebody else left without its `\n`
 /// is ended first.
 pub fn append(room: &RoomDir, line: &[u8]) -> io::Result<Appended> {
-    let mut file = room.open_log_for_append()?;
+    let file = room.open_log_for_append()?;
     let meta = file.metadata()?;
-    let written = if is_torn(&file, meta.len())? {
+    if is_torn(&file, meta.len())? {
         let healed = [b"\n", line].concat();
-        write_once(&mut file, &healed)
+        appended(room, file, &healed)
     } else {
-        write_once(&mut file, line)
-    };
-    written?;
+        appended(room, file, line)
+    }
+}
+
+/// Appends bytes as they are, where lines mean nothing.
+pub fn append_bytes(room: &RoomDir, bytes: &[u8]) -> io::Result<Appended> {
+    appended(room, room.open_log_for_append()?, bytes)
+}
+
+fn appended(room: &RoomDir, mut file: File, bytes: &[u8]) -> io::Result<Appended> {
+    let identity = file.metadata()?.ino();
+    write_once(&mut file, bytes)?;
     // The position is the one the write left behind: others may have appended since.
     let end = file.stream_position()?;
     let mut window = vec![0; end.min(FINGERPRINT_WINDOW_BYTES) as usize];
@@ -56,9 +65,9 @@ pub fn append(room: &RoomDir, line: &[u8]) -> io::Result<Appended> {
     // It is written, so it is said, whatever becomes of the file: a position that can't be read any
     // more is one that won't hold.
     let _ = file.read_exact_at(&mut window, from);
-    let id = Cursor::new(end, Fingerprint::of(meta.ino(), &window));
-    let directory = if end == line.len() as u64 { Some(room.try_clone()?) } else { None };
-    Ok(Appended { id, file, identity: meta.ino(), directory })
+    let id = Cursor::new(end, Fingerprint::of(identity, &window));
+    let directory = if end == bytes.len() as u64 { Some(room.try_clone()?) } else { None };
+    Ok(Appended { id, file, identity, directory })
 }
 
 fn is_torn(file: &File, len: u64) -> io::Result<bool> {

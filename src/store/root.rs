@@ -1,7 +1,7 @@
 //! The data root and its rooms, as directories opened beneath it.
 
 use std::fs::File;
-use std::io;
+use std::io::{self, Write};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
@@ -14,12 +14,16 @@ use nix::unistd::{self, UnlinkatFlags};
 use walkdir::WalkDir;
 
 use crate::room::name::RoomName;
+use crate::room::stream_name::StreamName;
 
 /// The name of a room's conversation.
 pub const LOG_NAME: &str = ".log";
 
 /// Where a room that is being deleted is moved to first, so that it is gone at once and whole.
 const DELETED_PREFIX: &str = ".deleted-";
+
+/// Where a stream that is being created is, until it has all that it is to have.
+const CREATED_PREFIX: &str = ".created-";
 
 const NEW_ROOM: Mode = Mode::from_bits_truncate(0o775);
 
@@ -33,6 +37,15 @@ pub struct DataRoot {
 #[derive(Debug)]
 pub struct RoomDir {
     directory: OwnedFd,
+}
+
+/// A stream's directory while nobody else changes the stream through chatroom. Shells may.
+#[derive(Debug)]
+pub struct Locked {
+    /// The directory.
+    pub room: RoomDir,
+    /// Closing it ends the lock, once `room` is closed too.
+    _lock: File,
 }
 
 impl DataRoot {
@@ -99,9 +112,67 @@ impl DataRoot {
         if self.room(name)?.is_none() {
             return Ok(false);
         }
+        self.delete(name.as_str())
+    }
+
+    /// A stream's directory, locked against others that change the stream through chatroom, or `None` where there is
+    /// none of that name. It is the one of that name for as long as it is locked.
+    pub fn lock_stream(&self, name: &StreamName) -> io::Result<Option<Locked>> {
+        loop {
+            let Some(room) = self.stream(name)? else { return Ok(None) };
+            let lock = room.try_clone()?;
+            lock.lock()?;
+            // It may have been deleted, and created again, while this waited.
+            let Some(named) = self.stream(name)? else { return Ok(None) };
+            if same(&room.directory, &named.directory)? {
+                return Ok(Some(Locked { room, _lock: lock }));
+            }
+        }
+    }
+
+    /// A stream's directory, or `None` where there is none of that name.
+    pub fn stream(&self, name: &StreamName) -> io::Result<Option<RoomDir>> {
+        let found = open_directory(self.directory()?.as_fd(), name.directory());
+        Ok(found?.map(|directory| RoomDir { directory }))
+    }
+
+    /// Makes a stream's directory, whole at once, with what `fill` puts into it. `None` where there is something of
+    /// that name. An empty directory of that name, just made, may be taken for none.
+    pub fn create_stream<T>(
+        &self,
+        name: &StreamName,
+        fill: impl FnOnce(&RoomDir) -> io::Result<T>,
+    ) -> io::Result<Option<(RoomDir, T)>> {
+        let root = self.directory()?;
+        let hidden = format!("{CREATED_PREFIX}{:016x}", fastrand::u64(..));
+        stat::mkdirat(&root, hidden.as_str(), NEW_ROOM)?;
+        let made = open_directory(root.as_fd(), &hidden)
+            .and_then(|made| made.ok_or_else(|| io::ErrorKind::NotFound.into()))
+            .and_then(|directory| {
+                let room = RoomDir { directory };
+                let filled = fill(&room)?;
+                Ok((room, filled))
+            })
+            .and_then(|filled| match fcntl::renameat(&root, hidden.as_str(), &root, name.directory()) {
+                Ok(()) => Ok(Some(filled)),
+                Err(Errno::EEXIST | Errno::ENOTEMPTY | Errno::ENOTDIR) => Ok(None),
+                Err(error) => Err(error.into()),
+            });
+        if !matches!(made, Ok(Some(_))) {
+            let _ = remove_tree(root.as_fd(), &*hidden);
+        }
+        made
+    }
+
+    /// Deletes a stream and all that is in it.
+    pub fn delete_stream(&self, name: &StreamName, _locked: &Locked) -> io::Result<bool> {
+        self.delete(name.directory())
+    }
+
+    fn delete(&self, name: &str) -> io::Result<bool> {
         let root = self.directory()?;
         let trash = format!("{DELETED_PREFIX}{name}-{:016x}", fastrand::u64(..));
-        match fcntl::renameat(&root, name.as_str(), &root, trash.as_str()) {
+        match fcntl::renameat(&root, name, &root, trash.as_str()) {
             Ok(()) => remove_tree(root.as_fd(), &*trash).map(|()| true),
             Err(Errno::ENOENT) => Ok(false),
             Err(error) => Err(error.into()),
@@ -123,11 +194,7 @@ impl RoomDir {
     /// The room's log, for reading; `None` where there is none yet. Fails on a log that is no
     /// regular file (a FIFO would never end).
     pub fn open_log(&self) -> io::Result<Option<File>> {
-        match open_beneath(self.as_fd(), LOG_NAME, OFlag::O_RDONLY | OFlag::O_NONBLOCK, Mode::empty()) {
-            Ok(file) => regular(file.into()).map(Some),
-            Err(Errno::ENOENT) => Ok(None),
-            Err(error) => Err(error.into()),
-        }
+        self.open_file(LOG_NAME)
     }
 
     /// The room's log, for appending (and for reading what is there); made where there is none.
@@ -142,6 +209,31 @@ impl RoomDir {
         // Shells of the same group write here too, whatever this process's umask is.
         let _ = stat::fchmod(&file, mode);
         regular(file)
+    }
+
+    /// The regular file `name` in it, or `None` where there is none.
+    pub fn open_file(&self, name: &str) -> io::Result<Option<File>> {
+        match open_beneath(self.as_fd(), name, OFlag::O_RDONLY | OFlag::O_NONBLOCK, Mode::empty()) {
+            Ok(file) => regular(file.into()).map(Some),
+            Err(Errno::ENOENT) => Ok(None),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Replaces the file `name` in it, or makes it: whoever opens it sees all of the old or all of the new. With
+    /// `synced`, it is on disk before this returns.
+    pub fn replace_file(&self, name: &str, bytes: &[u8], synced: bool) -> io::Result<()> {
+        let new = format!("{name}.new");
+        let flags = OFlag::O_WRONLY | OFlag::O_CREAT | OFlag::O_TRUNC | OFlag::O_NOFOLLOW;
+        let mode = Mode::from_bits_truncate(0o664);
+        let mut file = File::from(open_beneath(self.as_fd(), &new, flags, mode)?);
+        let _ = stat::fchmod(&file, mode);
+        file.write_all(bytes)?;
+        if synced {
+            file.sync_all()?;
+        }
+        fcntl::renameat(self, new.as_str(), self, name)?;
+        if synced { self.try_clone()?.sync_all() } else { Ok(()) }
     }
 
     /// The directory within this one called `name`, or `None` where there is none.
@@ -207,6 +299,11 @@ impl AsFd for RoomDir {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.directory.as_fd()
     }
+}
+
+fn same(one: &OwnedFd, other: &OwnedFd) -> io::Result<bool> {
+    let (one, other) = (stat::fstat(one)?, stat::fstat(other)?);
+    Ok((one.st_dev, one.st_ino) == (other.st_dev, other.st_ino))
 }
 
 fn regular(file: File) -> io::Result<File> {

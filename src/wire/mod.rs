@@ -7,4 +7,5 @@ pub mod fastcgi;
 pub mod form;
 pub mod json;
 pub mod lines;
+pub mod ndjson;
 pub mod sse;

@@ -6,6 +6,7 @@ mod cases;
 mod support;
 
 mod cgi;
+mod durable;
 mod fastcgi;
 mod killed;
 mod layout;
@@ -13,6 +14,7 @@ mod limits;
 mod load;
 mod measuring;
 mod odd_files;
+mod producers;
 mod seam;
 mod server;
 mod shell;

@@ -58,6 +58,13 @@ const READING: &[Case] = &[
         has: r#""more":true"#,
         ..CASE
     },
+    Case { name: "stream", path: "/v1/stream/General", has: "mira", ..CASE },
+    Case { name: "stream, from its end", path: "/v1/stream/General?offset=now", ..CASE },
+    Case { name: "stream, bad offset", path: "/v1/stream/General?offset=1", status: 400, has: "position", ..CASE },
+    Case { name: "stream, what it is", method: "HEAD", path: "/v1/stream/General", ..CASE },
+    Case { name: "stream, none", path: "/v1/stream/a%2Fb", status: 404, has: "a%2Fb", ..CASE },
+    Case { name: "stream, live", path: "/v1/stream/General?live=sse", status: 501, has: "`live`", ..CASE },
+    Case { name: "stream, reserved", path: "/v1/stream/__ds/jwks.json", status: 404, has: "reserved", ..CASE },
     Case { name: "log", path: "/rooms/Ops", headers: TEXT, has: "cron", ..CASE },
     Case { name: "log, last lines", path: "/rooms/General?tail=2", headers: TEXT, has: "mira", ..CASE },
     Case {
