@@ -6,7 +6,7 @@ use chrono::Local;
 use http::StatusCode;
 use http::header::CONTENT_TYPE;
 
-use super::headers::{CLOSED, SEQ, TRUE, bad, closes, text, with_next};
+use super::headers::{CLOSED, SEQ, TRUE, bad, body, closes, text, with_next};
 use super::{locked, producers, used};
 use crate::api::exchange::{Request, Response};
 use crate::api::identity;
@@ -24,7 +24,7 @@ use crate::wire::ndjson;
 
 /// Adds the body to a stream.
 pub(super) fn append(site: &Site<'_>, request: &Request, name: &StreamName) -> Result<Response, Problem> {
-    let body = request.body()?;
+    let body = body(request)?;
     let closes = closes(request);
     let claim = producers::claim(request)?;
     let (stream, mut sidecar) = locked(site, name)?;

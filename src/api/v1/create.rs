@@ -5,7 +5,7 @@ use http::StatusCode;
 use http::header::{CONTENT_TYPE, HOST, HeaderValue, LOCATION};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
-use super::headers::{CLOSED, EXPIRES_AT, TRUE, bad, closes, expires_at, text, ttl, type_of, with_next};
+use super::headers::{CLOSED, EXPIRES_AT, TRUE, bad, body, closes, expires_at, text, ttl, type_of, with_next};
 use super::{locked, used};
 use crate::api::exchange::{Request, Response};
 use crate::api::problem::Problem;
@@ -23,7 +23,7 @@ const IN_PATH: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'
 /// Creates a stream, with a first body where there is one.
 pub(super) fn create(site: &Site<'_>, request: &Request, name: &StreamName) -> Result<Response, Problem> {
     let wanted = wanted(request)?;
-    let body = request.body()?;
+    let body = body(request)?;
     let bytes = if wanted.is_json() && !body.is_empty() {
         ndjson::lines(body).map_err(|error| Problem::bad_request(format_args!("the body is not JSON: {error}")))?
     } else {

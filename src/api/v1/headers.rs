@@ -4,8 +4,9 @@ use chrono::DateTime;
 use http::StatusCode;
 use http::header::{HeaderName, HeaderValue};
 
-use crate::api::exchange::{Request, Response};
+use crate::api::exchange::{BadBody, Request, Response};
 use crate::api::problem::Problem;
+use crate::limits::BODY_MAX_BYTES;
 use crate::room::cursor::Cursor;
 use crate::room::sidecar::{Expiry, ROOM_TYPE, Sidecar};
 
@@ -43,6 +44,17 @@ pub(super) fn bad(name: &HeaderName, why: impl std::fmt::Display) -> Problem {
 pub(super) fn text<'a>(request: &'a Request, name: &HeaderName) -> Result<Option<&'a str>, Problem> {
     let Some(value) = request.headers.get(name) else { return Ok(None) };
     value.to_str().map(Some).map_err(|_| bad(name, "expected visible ASCII"))
+}
+
+/// The body, where it came whole and is not too long.
+pub(super) fn body(request: &Request) -> Result<&[u8], Problem> {
+    request.body().map_err(|bad| match bad {
+        BadBody::TooLong => {
+            let detail = format!("the body is too long: expected at most {BODY_MAX_BYTES} bytes; nothing was written");
+            Problem::new(StatusCode::PAYLOAD_TOO_LARGE, detail)
+        }
+        BadBody::CutShort => bad.into(),
+    })
 }
 
 /// Whether the request closes the stream.
