@@ -100,6 +100,18 @@ pub enum Command {
         #[arg(long, value_name = "URL", env = "CHATROOM_URL", default_value = "http://127.0.0.1:8080/")]
         url: String,
     },
+    /// Put chatroom in the place of shell CGI programs: symlinks of their names in a folder
+    Dropin {
+        /// The folder of CGI programs
+        #[arg(value_name = "DIR")]
+        dir: PathBuf,
+        /// Keep what has such a name in DIR/.before-chatroom
+        #[arg(long)]
+        replace: bool,
+        /// Take the symlinks away, and put back what was kept
+        #[arg(long, conflicts_with = "replace")]
+        remove: bool,
+    },
     /// List who is in a room; people on a web page have a `@` before their name
     Who {
         /// The room
@@ -114,9 +126,13 @@ pub enum Command {
 /// How rooms are served.
 #[derive(Debug, Args)]
 pub struct ServerOptions {
-    /// The folder of rooms
-    #[arg(env = "CHATROOM_ROOT", default_value = DEFAULT_ROOT)]
-    root: PathBuf,
+    /// The folder of rooms [default: ./chatrooms]
+    #[arg(env = "CHATROOM_ROOT")]
+    root: Option<PathBuf>,
+    /// A folder of sites, where no folder of rooms is given: the rooms of SITE are in .sitedata/SITE/chatrooms, and the FastCGI
+    /// parameter WIZARDRY_SITE_NAME says which site it is
+    #[arg(long, value_name = "DIR", env = "WIZARDRY_SITES_DIR")]
+    sites: Option<PathBuf>,
     /// After how many seconds of silence a stream says that it lives
     #[arg(long, value_name = "SECONDS", env = "CHATROOM_PING", value_parser = config::seconds,
           default_value = "30")]
@@ -176,7 +192,11 @@ impl ServerOptions {
     /// These options as settings.
     pub fn config(&self) -> Config {
         Config {
-            root: Some(self.root.clone()),
+            root: self.root.clone(),
+            sites: self.sites.clone(),
+            site: None,
+            home: std::env::home_dir(),
+            fallback: Some(DEFAULT_ROOT.into()),
             ping: self.ping,
             lifetime: self.lifetime,
             padding: self.padding,
@@ -215,7 +235,8 @@ mod tests {
         Cli::command().debug_assert();
         let cli = Cli::try_parse_from(["chatroom", "serve"]).unwrap();
         let Command::Serve { options, .. } = cli.command else { panic!("{cli:?}") };
-        assert_eq!(options.config(), Config { root: Some(DEFAULT_ROOT.into()), ..Config::default() });
+        let home = std::env::home_dir();
+        assert_eq!(options.config(), Config { fallback: Some(DEFAULT_ROOT.into()), home, ..Config::default() });
         assert_eq!(options.socket_mode(), 0o660);
     }
 }

@@ -78,6 +78,12 @@ pub const BACKLOG: i32 = 4096;
 /// How long no connection is accepted after it could not be: out of descriptors, most often.
 pub const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
+/// How much is read to count messages before others have their turn.
+pub const COUNT_TURN_BYTES: u64 = 1024 * 1024;
+
+/// In how many rooms, too.
+pub const COUNT_TURN_ROOMS: usize = 64;
+
 /// How many messages a page of history has where the request does not say.
 pub const PAGE_DEFAULT_LINES: usize = 200;
 
@@ -89,6 +95,12 @@ pub const PAGE_MAX_BYTES: u64 = 8 * 1024 * 1024;
 
 /// How many lines of the log as it now is a stream shows after a `reset`.
 pub const RESET_LINES: usize = PAGE_DEFAULT_LINES;
+
+/// What `sse-start` and `sse-event` fill buffers with.
+pub const HELPER_PADDING_BYTES: [usize; 2] = [4000, 2000];
+
+/// How many thousand bytes `sse-padding` writes at most.
+pub const HELPER_PADDING_MAX_KB: usize = 1024;
 
 /// The longest value of an avatar's attribute that is read.
 pub const ATTRIBUTE_MAX_BYTES: u64 = 256;
@@ -154,6 +166,9 @@ pub const GRACE_DEFAULT: Duration = Duration::from_secs(10);
 
 /// A web avatar whose `last_activity` is older than this is away.
 pub const AWAY_AFTER: Duration = Duration::from_secs(300);
+
+/// For how long a `last_activity` that was noted is new enough.
+pub const ACTIVITY_SETTLES: Duration = Duration::from_secs(10);
 
 /// How often the `last_activity` of an avatar with a live stream is written anew.
 pub const ACTIVITY_EVERY: Duration = Duration::from_secs(100);

@@ -10,22 +10,33 @@ use chatroom::gateway::server::{self, Protocol};
 use chatroom::shell::place::{Failure, Place};
 use chatroom::shell::status::status;
 use chatroom::shell::talk;
+use chatroom::shell::{dropin, helpers};
 use chatroom::store::root::DataRoot;
 use clap::Parser;
 
 fn main() -> ExitCode {
-    // First of all, for each request is a process then.
+    if let Some(done) = helpers::run(&mut io::stdout()) {
+        return match done {
+            Ok(()) => ExitCode::SUCCESS,
+            // A script's loop ends when nobody reads it any more.
+            Err(error) if is_broken_pipe(&*error) => ExitCode::FAILURE,
+            Err(error) => fail(&error),
+        };
+    }
+    // Before all else, for each request is a process then.
     if cgi::is_cgi() {
         return cgi::run();
     }
     match run(Cli::parse().command) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) if is_broken_pipe(&*error) => ExitCode::SUCCESS,
-        Err(error) => {
-            let _ = writeln!(io::stderr(), "chatroom: {error}");
-            ExitCode::FAILURE
-        }
+        Err(error) => fail(&error),
     }
+}
+
+fn fail(error: &Failure) -> ExitCode {
+    let _ = writeln!(io::stderr(), "chatroom: {error}");
+    ExitCode::FAILURE
 }
 
 fn run(command: Command) -> Result<(), Failure> {
@@ -56,6 +67,8 @@ fn run(command: Command) -> Result<(), Failure> {
         Command::Tail { room, lines, follow, place } => open(&place)?.tail(&room, lines, follow, &mut out),
         Command::Rooms { place } => talk::rooms(&open(&place)?, &mut out),
         Command::Status { url } => status(&url, &mut out),
+        Command::Dropin { dir, remove: true, .. } => dropin::remove(&dir, &mut out),
+        Command::Dropin { dir, replace, .. } => dropin::install(&dir, replace, &mut out),
         Command::Who { room, place } => talk::who(&open(&place)?, &room, &mut out),
     }
 }
@@ -67,8 +80,13 @@ fn open(options: &PlaceOptions) -> Result<Place, Failure> {
 /// A root that is not there is noticed now, not at the first request.
 fn check_root(options: &ServerOptions) -> Result<(), Failure> {
     let config = options.config();
-    let Some(path) = config.root() else { return Ok(()) };
-    DataRoot::open(path).and_then(|root| root.rooms().map(drop)).map_err(|error| {
+    // A site's rooms may come to be at its first request.
+    let path = match &config.sites {
+        Some(sites) if config.root.is_none() => Some(sites.as_path().into()),
+        _ => config.data_root(false),
+    };
+    let Some(path) = path else { return Ok(()) };
+    DataRoot::open(&path).and_then(|root| root.rooms().map(drop)).map_err(|error| {
         format!("{}: the folder of rooms can't be opened: {error}; nothing is served", path.display())
     })?;
     Ok(())

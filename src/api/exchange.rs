@@ -80,15 +80,27 @@ pub struct Response {
     pub headers: HeaderMap,
     /// The rest.
     pub body: Body,
-    /// What has to be on disk before it is true.
+    /// What has to be done before it is true.
     pub unsettled: Option<Unsettled>,
+    /// What a CGI process exits with that gave it: 0 but where a shell program's caller expects another.
+    pub exit_status: u8,
 }
 
-/// A promise that an answer waits for.
-#[derive(Debug)]
-pub struct Unsettled {
-    on_disk: OnDisk,
-    otherwise: fn(io::Error) -> Response,
+/// What an answer waits for.
+pub enum Unsettled {
+    /// That something is on disk; what the answer is where it can't be.
+    OnDisk(OnDisk, fn(io::Error) -> Response),
+    /// Work that takes longer than others should wait for; its outcome is the answer.
+    Work(Box<dyn FnOnce() -> Response + Send>),
+}
+
+impl std::fmt::Debug for Unsettled {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Unsettled::OnDisk(..) => "OnDisk",
+            Unsettled::Work(_) => "Work",
+        })
+    }
 }
 
 /// An answer's body.
@@ -122,7 +134,7 @@ impl Response {
         headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
         headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
         headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-        Response { status, headers, body, unsettled: None }
+        Response { status, headers, body, unsettled: None, exit_status: 0 }
     }
 
     /// An answer in JSON.
@@ -148,16 +160,37 @@ impl Response {
 
     /// This answer once `on_disk` is true; where that fails, what `otherwise` makes of it.
     pub fn after(mut self, on_disk: Option<OnDisk>, otherwise: fn(io::Error) -> Response) -> Response {
-        self.unsettled = on_disk.map(|on_disk| Unsettled { on_disk, otherwise });
+        self.unsettled = on_disk.map(|on_disk| Unsettled::OnDisk(on_disk, otherwise));
+        self
+    }
+
+    /// The answer that `work` comes to, which a server does on another thread.
+    pub fn of_work(work: impl FnOnce() -> Response + Send + 'static) -> Response {
+        let mut response = Response::empty(StatusCode::OK);
+        response.unsettled = Some(Unsettled::Work(Box::new(work)));
+        response
+    }
+
+    /// This answer, with which a CGI process exits so.
+    pub fn exiting(mut self, status: u8) -> Response {
+        self.exit_status = status;
         self
     }
 
     /// The answer, once what it says is true.
     pub async fn settled(mut self) -> Response {
-        let Some(Unsettled { on_disk, otherwise }) = self.unsettled.take() else { return self };
-        match on_disk.await.unwrap_or_else(|_| Err(io::ErrorKind::BrokenPipe.into())) {
-            Ok(()) => self,
-            Err(error) => otherwise(error),
+        match self.unsettled.take() {
+            None => self,
+            Some(Unsettled::OnDisk(on_disk, otherwise)) => {
+                match on_disk.await.unwrap_or_else(|_| Err(io::ErrorKind::BrokenPipe.into())) {
+                    Ok(()) => self,
+                    Err(error) => otherwise(error),
+                }
+            }
+            Some(Unsettled::Work(work)) => {
+                let done = tokio::task::spawn_blocking(work).await;
+                done.unwrap_or_else(|_| Response::empty(StatusCode::INTERNAL_SERVER_ERROR))
+            }
         }
     }
 

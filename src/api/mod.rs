@@ -14,4 +14,5 @@ pub mod rooms;
 pub mod router;
 pub mod site;
 pub mod streams;
+pub mod unread;
 pub mod v1;

@@ -6,7 +6,7 @@ use http::{Method, StatusCode};
 use crate::api::exchange::{Body, Request, Response};
 use crate::api::problem::Problem;
 use crate::api::site::Site;
-use crate::api::{assets, dropin, members, metrics, room, rooms, v1};
+use crate::api::{assets, dropin, members, metrics, room, rooms, unread, v1};
 use crate::room::name::{RoomName, UserName};
 
 /// Answers a request.
@@ -42,6 +42,7 @@ fn route(site: &Site<'_>, request: &Request) -> Result<Response, Problem> {
         ["healthz"] => get("GET, HEAD").map(|()| Response::new(StatusCode::OK, "text/plain", "ok\n")),
         ["metrics"] => get("GET, HEAD").and_then(|()| metrics::answer(site)),
         ["rooms"] => get("GET, HEAD").and_then(|()| rooms::list(site, request)),
+        ["unread"] => get("GET, HEAD").and_then(|()| unread::answer(site, request)),
         ["rooms", name] => room::answer(site, request, &RoomName::parse(name)?),
         ["rooms", name, "members"] => get("GET, HEAD").and_then(|()| members::list(site, &RoomName::parse(name)?)),
         ["rooms", name, "members", user] => {

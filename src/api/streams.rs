@@ -33,6 +33,12 @@ pub fn rooms(site: &Site<'_>, request: &Request) -> Result<Response, Problem> {
     Ok(response(plan(site, slot, prelude())))
 }
 
+/// The stream of how many messages each room has.
+pub fn counts(site: &Site<'_>, request: &Request) -> Result<Response, Problem> {
+    let slot = site.admit(Topic::Counts, request.client)?;
+    Ok(response(plan(site, slot, prelude())))
+}
+
 /// The stream of a room.
 pub fn room(site: &Site<'_>, request: &Request, name: &RoomName) -> Result<Response, Problem> {
     let query = request.query();

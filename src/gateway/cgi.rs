@@ -3,7 +3,7 @@
 
 use std::env;
 use std::ffi::OsStr;
-use std::io::{self, Read, Write};
+use std::io::{self, IsTerminal, Read, Write};
 use std::os::fd::AsFd;
 use std::os::unix::ffi::OsStringExt;
 use std::path::Path;
@@ -28,6 +28,9 @@ use crate::store::root::DataRoot;
 use crate::store::watch::WatchMode;
 use crate::wire::cgi;
 
+/// What a process exits with whose settings make no sense.
+const BAD_SETTING: u8 = 2;
+
 /// Whether this process was started as a CGI program: the environment says so, or its name is a
 /// drop-in's.
 pub fn is_cgi() -> bool {
@@ -45,7 +48,7 @@ pub fn run() -> ExitCode {
     let variables = Variables::new(env::vars_os().map(|(name, value)| (name.into_vec(), value.into_vec())).collect());
     let mut out = io::stdout();
     match answer(&variables, &mut out) {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(status) => ExitCode::from(status),
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
         Err(error) => {
             let _ = writeln!(io::stderr(), "chatroom: the answer was cut short: {error}");
@@ -54,11 +57,11 @@ pub fn run() -> ExitCode {
     }
 }
 
-fn answer(variables: &Variables, out: &mut (impl Write + AsFd)) -> io::Result<()> {
+fn answer(variables: &Variables, out: &mut (impl Write + AsFd)) -> io::Result<u8> {
     let program = variables.program().or_else(program_by_name);
     let request = variables
         .request(read_body(variables)?, program, |script| Mount { mount: script.to_owned(), path: String::new() });
-    let (response, watch) = match open(variables) {
+    let (response, watch) = match open(variables, program.is_some()) {
         Ok((root, config)) => {
             let pace = config.pace(!variables.is_flushed());
             (
@@ -69,30 +72,38 @@ fn answer(variables: &Variables, out: &mut (impl Write + AsFd)) -> io::Result<()
                 config.watch,
             )
         }
-        Err(problem) => (problem.into_response(), WatchMode::Auto),
+        Err((problem, exit_status)) => (problem.into_response().exiting(exit_status), WatchMode::Auto),
     };
-    send(response, request.method == Method::HEAD, watch, out)
+    let exit_status = response.exit_status;
+    send(response, request.method == Method::HEAD, watch, out).map(|()| exit_status)
 }
 
-fn open(variables: &Variables) -> Result<(Arc<DataRoot>, Config), Problem> {
-    let broken = |detail: String| Problem::new(StatusCode::INTERNAL_SERVER_ERROR, detail);
-    let config = variables.config(&Config::default()).map_err(|error| broken(error.to_string()))?;
-    let path = config.root().ok_or_else(|| {
+fn open(variables: &Variables, by_shell_name: bool) -> Result<(Arc<DataRoot>, Config), (Problem, u8)> {
+    let broken = |detail: String| (Problem::new(StatusCode::INTERNAL_SERVER_ERROR, detail), 0);
+    let defaults = Config { home: env::home_dir(), ..Config::default() };
+    let config = variables.config(&defaults);
+    let config = config.map_err(|error| (broken(error.to_string()).0, BAD_SETTING))?;
+    let path = config.data_root(by_shell_name).ok_or_else(|| {
         broken("CHATROOM_ROOT is not set: expected the path of the folder of rooms, as a CGI parameter".into())
     })?;
-    let root = DataRoot::open(path)
-        .map_err(|error| broken(format!("CHATROOM_ROOT: the folder of rooms can't be opened: {}", error.kind())))?;
+    let root = if by_shell_name { DataRoot::open_or_create(&path) } else { DataRoot::open(&path) };
+    let root =
+        root.map_err(|error| broken(format!("CHATROOM_ROOT: the folder of rooms can't be opened: {}", error.kind())))?;
     Ok((Arc::new(root), config))
 }
 
 fn read_body(variables: &Variables) -> io::Result<Result<Bytes, BadBody>> {
-    let length = variables.content_length();
-    if length > BODY_MAX_BYTES as u64 {
-        return Ok(Err(BadBody::TooLong));
-    }
+    let limit = BODY_MAX_BYTES as u64;
+    // Who calls a program from a shell says no length: then what is piped into it is the body.
+    let piped = || variables.is_posted_by_a_shell() && !io::stdin().is_terminal();
+    let length = match variables.content_length() {
+        0 if piped() => limit + 1,
+        length if length > limit => return Ok(Err(BadBody::TooLong)),
+        length => length,
+    };
     let mut body = Vec::new();
     io::stdin().take(length).read_to_end(&mut body)?;
-    Ok(Ok(body.into()))
+    Ok(if body.len() as u64 > limit { Err(BadBody::TooLong) } else { Ok(body.into()) })
 }
 
 fn send(response: Response, only_head: bool, watch: WatchMode, out: &mut (impl Write + AsFd)) -> io::Result<()> {

@@ -18,6 +18,7 @@ use tokio::sync::{Notify, watch};
 use tokio::task::LocalSet;
 use tracing::{info, warn};
 
+use crate::api::dropin::Program;
 use crate::api::exchange::{Request, Response};
 use crate::api::problem::Problem;
 use crate::api::router;
@@ -215,11 +216,12 @@ impl Server {
 
     /// Answers a request by `config`.
     pub async fn handle(&self, config: &Config, request: &Request) -> Response {
-        let Some(path) = config.root() else {
+        let by_shell_name = Program::of_path(&request.path).is_some();
+        let Some(path) = config.data_root(by_shell_name) else {
             let detail = "CHATROOM_ROOT is not set: expected the path of the folder of rooms";
             return Problem::new(StatusCode::INTERNAL_SERVER_ERROR, detail).into_response();
         };
-        match self.root(path) {
+        match self.root(&path, by_shell_name) {
             Ok(root) => {
                 let registry = self.hub.registry();
                 let admission = registry.admission.clone();
@@ -234,11 +236,11 @@ impl Server {
         }
     }
 
-    fn root(&self, path: &Path) -> io::Result<Arc<DataRoot>> {
+    fn root(&self, path: &Path, create: bool) -> io::Result<Arc<DataRoot>> {
         if let Some(root) = self.roots.borrow().get(path) {
             return Ok(root.clone());
         }
-        let root = Arc::new(DataRoot::open(path)?);
+        let root = Arc::new(if create { DataRoot::open_or_create(path)? } else { DataRoot::open(path)? });
         self.roots.borrow_mut().insert(path.to_owned(), root.clone());
         Ok(root)
     }

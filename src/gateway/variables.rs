@@ -73,6 +73,11 @@ impl Variables {
         self.get("CONTENT_LENGTH").and_then(|length| length.parse().ok()).unwrap_or(0)
     }
 
+    /// Whether somebody calls the program by hand to post something: no web server does.
+    pub fn is_posted_by_a_shell(&self) -> bool {
+        self.get("GATEWAY_INTERFACE").is_none() && self.get("REQUEST_METHOD").as_deref() == Some("POST")
+    }
+
     fn whole(&self, body: Bytes) -> Result<Bytes, BadBody> {
         if (body.len() as u64) < self.content_length() { Err(BadBody::CutShort) } else { Ok(body) }
     }

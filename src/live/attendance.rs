@@ -8,6 +8,7 @@ use chrono::Local;
 
 use crate::limits::PAGE_MAX_BYTES;
 use crate::room::line::{self, Line, Speaker, SystemEvent};
+use crate::room::members::Member;
 use crate::room::name::{RoomName, UserName};
 use crate::store::append::append;
 use crate::store::avatars::{self, Moved};
@@ -71,10 +72,15 @@ pub fn move_on(from: &RoomDir, to: &RoomDir, user: &UserName) -> io::Result<Move
 
 /// Removes web avatars that were not heard of for long, but for those that `keep` says are here.
 pub fn sweep(room: &RoomDir, keep: impl Fn(&UserName) -> bool) -> io::Result<()> {
-    for away in avatars::sweep(room, keep)? {
-        tell(room, &SystemEvent::Away(&away))?;
-    }
-    Ok(())
+    let away = avatars::sweep(room, |member| !member.is_web || keep(&member.username))?;
+    away.iter().try_for_each(|away| tell(room, &SystemEvent::Away(away)))
+}
+
+/// The same, whoever is here, and of avatars of which nothing says what they are, too. For a person who asks for it.
+pub fn clean_up(room: &RoomDir) -> io::Result<()> {
+    let stays = |member: &Member| !avatars::may_be_of_the_web(room, &member.username).unwrap_or(false);
+    let away = avatars::sweep(room, stays)?;
+    away.iter().try_for_each(|away| tell(room, &SystemEvent::Away(away)))
 }
 
 fn tell(room: &RoomDir, event: &SystemEvent<'_>) -> io::Result<()> {

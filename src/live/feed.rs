@@ -1,5 +1,6 @@
 //! What all readers of a room have in common, read and encoded once: its tail, the last stretch of
-//! it, and who is there. The list of rooms is such a feed too, without a log.
+//! it, and who is there. The list of rooms is such a feed too, without a log, and so is how many
+//! messages each has.
 
 use std::collections::{HashSet, VecDeque};
 use std::io;
@@ -13,8 +14,8 @@ use crate::live::encoding::{Encoding, Framing};
 use crate::live::metrics::Metrics;
 use crate::live::subscription::Tip;
 use crate::room::cursor::Cursor;
-use crate::room::members::Members;
-use crate::room::name::{RoomName, UserName};
+use crate::room::name::RoomName;
+use crate::store::count::Counts;
 use crate::store::log::{Log, Stale, Stretch};
 use crate::store::root::DataRoot;
 use crate::store::tail::{Look, Tail};
@@ -27,6 +28,8 @@ use crate::wire::{json, sse};
 pub enum Topic {
     /// Which rooms there are.
     Rooms,
+    /// How many messages each room has.
+    Counts,
     /// A room: its messages and members.
     Room(RoomName),
 }
@@ -36,7 +39,7 @@ pub enum Topic {
 pub struct Changes {
     /// The log.
     pub log: bool,
-    /// The state: members, or rooms.
+    /// The state: members, rooms, or counts.
     pub state: bool,
     /// Whether the room is there at all.
     pub place: bool,
@@ -49,11 +52,21 @@ pub struct Feed {
     watcher: Arc<dyn Watch>,
     metrics: Arc<Metrics>,
     inner: Mutex<Inner>,
+    /// Which rooms' counts may have changed.
+    noted: Mutex<Noted>,
+}
+
+#[derive(Default)]
+struct Noted {
+    all: bool,
+    rooms: Vec<RoomName>,
 }
 
 struct Inner {
     tail: Option<Tail>,
-    avatars: HashSet<UserName>,
+    counts: Counts,
+    /// What is watched beside the feed's own places: the avatars of a room, or the rooms that are counted.
+    watched: HashSet<Place>,
     ring: VecDeque<Arc<Batch>>,
     ring_bytes: usize,
     view: Arc<View>,
@@ -95,7 +108,8 @@ impl Changes {
         let mut changes = Changes::default();
         match (hint, topic) {
             (Hint::Everything, _) => changes = Changes::ALL,
-            (Hint::Rooms, Topic::Rooms) => changes.state = true,
+            (Hint::Rooms, Topic::Rooms | Topic::Counts) => changes.state = true,
+            (Hint::Log(_) | Hint::Room(_), Topic::Counts) => changes.state = true,
             (Hint::Room(hinted), Topic::Room(room)) if hinted == room => changes = Changes::ALL,
             (Hint::Log(hinted), Topic::Room(room)) if hinted == room => changes.log = true,
             (Hint::Members(hinted), Topic::Room(room)) if hinted == room => changes.state = true,
@@ -135,6 +149,7 @@ impl Feed {
             watcher: watcher.clone(),
             metrics: metrics.clone(),
             inner: Mutex::new(inner),
+            noted: Mutex::new(Noted { all: true, rooms: Vec::new() }),
         };
         feed.refresh(Changes { state: true, ..Changes::default() })?;
         Ok(Some(feed))
@@ -148,6 +163,24 @@ impl Feed {
     /// What is counted of it.
     pub fn metrics(&self) -> &Metrics {
         &self.metrics
+    }
+
+    /// What a hint means for it; `None` where it is not concerned.
+    pub fn concern(&self, hint: &Hint) -> Option<Changes> {
+        let changes = Changes::of(hint, &self.topic)?;
+        if self.topic == Topic::Counts {
+            let mut noted = lock(&self.noted);
+            match hint {
+                Hint::Log(room) => noted.rooms.push(room.clone()),
+                _ => noted.all = true,
+            }
+        }
+        Some(changes)
+    }
+
+    /// Whether it still has to count what was there before it.
+    pub fn is_counting(&self) -> bool {
+        self.topic == Topic::Counts && self.view().tip.state == 0
     }
 
     /// Where it stands, as of the last [`Feed::refresh`].
@@ -170,21 +203,21 @@ impl Feed {
             // What was written into a log before its room went comes before that the room is gone.
             if self.read_log(&mut inner)? {
                 // But who is there does not wait for the end of a log that may have none.
-                if changes.state {
-                    self.read_state(&mut inner, false)?;
-                }
-                return Ok(Some(Changes { state: false, ..changes }));
+                let more = changes.state && self.read_state(&mut inner, false)?;
+                return Ok(Some(Changes { state: more, ..changes }));
             }
         }
+        let mut more = Changes::default();
         if changes.state || changes.place {
-            self.read_state(&mut inner, true)?;
+            more.state = self.read_state(&mut inner, true)?;
         }
-        let more = changes.log && self.read_log(&mut inner)?;
-        Ok(more.then_some(Changes { log: true, ..Changes::default() }))
+        more.log = changes.log && self.read_log(&mut inner)?;
+        Ok((more != Changes::default()).then_some(more))
     }
 
     /// Reads all that may have changed, up to the end that the log has now.
     pub fn catch_up(&self, changes: Changes) -> io::Result<()> {
+        lock(&self.noted).all |= changes.state;
         let end = self.lock().view.log.as_ref().map_or(Ok(0), |log| log.size())?;
         let mut unread = Some(changes);
         while let Some(changes) = unread {
@@ -198,7 +231,7 @@ impl Feed {
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
-        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.inner)
     }
 
     /// One look at the log. Says whether it found anything.
@@ -217,20 +250,23 @@ impl Feed {
         Ok(true)
     }
 
-    /// Reads the state; that there is none any more is told where it `may_end`.
-    fn read_state(&self, inner: &mut Inner, may_end: bool) -> io::Result<()> {
+    /// Reads the state; that there is none any more is told where it `may_end`. Says whether there is more to read.
+    fn read_state(&self, inner: &mut Inner, may_end: bool) -> io::Result<bool> {
         match &self.topic {
             Topic::Rooms => {
                 let rooms = self.root.rooms()?;
                 let names: Vec<&str> = rooms.iter().map(RoomName::as_str).collect();
                 inner.set_state("rooms", serde_json::to_vec(&names)?);
             }
+            Topic::Counts => return self.count(inner),
             Topic::Room(name) => match self.root.room(name)? {
                 None if may_end => inner.update(|tip| tip.gone = true),
                 None => {}
                 Some(room) => {
                     let mut members = avatars::members(&room)?;
-                    if self.watch_avatars(inner, name, &members) {
+                    // Attributes are in the avatars' own directories.
+                    let avatars = members.iter().map(|member| Place::Avatar(name.clone(), member.username.clone()));
+                    if self.watch_within(inner, avatars.collect()) {
                         // Their attributes may have come before the watches did.
                         members = avatars::members(&room)?;
                     }
@@ -238,23 +274,38 @@ impl Feed {
                 }
             },
         }
-        Ok(())
+        Ok(false)
     }
 
-    /// Attributes are in the avatars' own directories. Says whether any watch is new.
-    fn watch_avatars(&self, inner: &mut Inner, room: &RoomName, members: &Members) -> bool {
-        let place = |user: &UserName| Place::Avatar(room.clone(), user.clone());
-        let here: HashSet<UserName> = members.iter().map(|member| member.username.clone()).collect();
-        inner.avatars.difference(&here).for_each(|gone| self.watcher.unwatch(&place(gone)));
-        let mut any_new = false;
-        for stayed in inner.avatars.intersection(&here) {
-            any_new |= self.watcher.renew(&place(stayed));
+    /// Counts what is new. Says whether there is more.
+    fn count(&self, inner: &mut Inner) -> io::Result<bool> {
+        let noted = std::mem::take(&mut *lock(&self.noted));
+        if noted.all {
+            let rooms = self.root.rooms().inspect_err(|_| lock(&self.noted).all = true)?;
+            self.watch_within(inner, rooms.iter().cloned().map(Place::Room).collect());
+            inner.counts.list(rooms);
         }
-        for new in here.difference(&inner.avatars) {
-            self.watcher.watch(&place(new));
+        noted.rooms.into_iter().for_each(|room| inner.counts.note(room));
+        let more = inner.counts.go_on(&self.root)?;
+        if !more {
+            let counts = serde_json::to_vec(&inner.counts)?;
+            inner.set_state("counts", counts);
+        }
+        Ok(more)
+    }
+
+    /// Watches these places, beside the feed's own, and no others. Says whether any watch is new.
+    fn watch_within(&self, inner: &mut Inner, here: HashSet<Place>) -> bool {
+        inner.watched.difference(&here).for_each(|gone| self.watcher.unwatch(gone));
+        let mut any_new = false;
+        for stayed in inner.watched.intersection(&here) {
+            any_new |= self.watcher.renew(stayed);
+        }
+        for new in here.difference(&inner.watched) {
+            self.watcher.watch(new);
             any_new = true;
         }
-        inner.avatars = here;
+        inner.watched = here;
         any_new
     }
 }
@@ -262,24 +313,25 @@ impl Feed {
 impl Drop for Feed {
     fn drop(&mut self) {
         places(&self.topic).iter().for_each(|place| self.watcher.unwatch(place));
-        let avatars = std::mem::take(&mut self.lock().avatars);
-        if let Topic::Room(room) = &self.topic {
-            avatars.into_iter().for_each(|user| self.watcher.unwatch(&Place::Avatar(room.clone(), user)));
-        }
+        std::mem::take(&mut self.lock().watched).iter().for_each(|place| self.watcher.unwatch(place));
     }
 }
 
 fn places(topic: &Topic) -> Vec<Place> {
     match topic {
-        Topic::Rooms => vec![Place::Root],
+        Topic::Rooms | Topic::Counts => vec![Place::Root],
         Topic::Room(room) => vec![Place::Root, Place::Room(room.clone())],
     }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Inner {
     fn open(root: &DataRoot, topic: &Topic) -> io::Result<Option<Inner>> {
         let tail = match topic {
-            Topic::Rooms => None,
+            Topic::Rooms | Topic::Counts => None,
             Topic::Room(room) if root.room(room)?.is_none() => return Ok(None),
             Topic::Room(room) => Some(Tail::open(root, room)?),
         };
@@ -292,7 +344,14 @@ impl Inner {
             state: Arc::new(State { name: "", json: Vec::new(), framed: Default::default() }),
             batches: Vec::new(),
         };
-        Ok(Some(Inner { tail, avatars: HashSet::new(), ring: VecDeque::new(), ring_bytes: 0, view: Arc::new(view) }))
+        Ok(Some(Inner {
+            tail,
+            counts: Counts::default(),
+            watched: HashSet::new(),
+            ring: VecDeque::new(),
+            ring_bytes: 0,
+            view: Arc::new(view),
+        }))
     }
 
     /// The log is another now: its life ends, and a new one begins.

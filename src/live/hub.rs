@@ -124,6 +124,10 @@ impl Hub {
         // were not for it, so then it reads the state, too.
         let is_new = !self.rooms.borrow().contains_key(&key);
         feed.catch_up(Changes { log: true, state: is_new, place: false })?;
+        if feed.is_counting() {
+            // Nobody else says that there is more.
+            self.inbox.put(&key.0, &Hint::Rooms);
+        }
         let view = feed.view();
         let reader = Reader::open(&mut stream, &view, framing, request, Instant::now())?;
         let head = reader.framed(head);
@@ -152,13 +156,13 @@ impl Hub {
         let rooms = self.rooms.borrow();
         let about = |topic: &Topic| {
             let key = (root.clone(), topic.clone());
-            let changes = Changes::of(hint, topic)?;
-            rooms.contains_key(&key).then_some((key, changes))
+            let changes = rooms.get(&key)?.feed.concern(hint)?;
+            Some((key, changes))
         };
         match hint {
-            Hint::Rooms => about(&Topic::Rooms).into_iter().collect(),
+            Hint::Rooms => [about(&Topic::Rooms), about(&Topic::Counts)].into_iter().flatten().collect(),
             Hint::Room(room) | Hint::Log(room) | Hint::Members(room) => {
-                about(&Topic::Room(room.clone())).into_iter().collect()
+                [about(&Topic::Room(room.clone())), about(&Topic::Counts)].into_iter().flatten().collect()
             }
             Hint::Everything => {
                 rooms.keys().filter(|(other, _)| other == root).filter_map(|(_, topic)| about(topic)).collect()

@@ -125,7 +125,8 @@ impl Registry {
 }
 
 impl Inbox {
-    fn put(&self, root: &Arc<DataRoot>, hint: &Hint) {
+    /// Puts a hint in.
+    pub fn put(&self, root: &Arc<DataRoot>, hint: &Hint) {
         if let Entry::Vacant(vacant) = lock(&self.hints).entry((root.clone(), hint.clone())) {
             vacant.insert(Instant::now());
             self.filled.notify_one();

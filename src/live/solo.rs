@@ -31,7 +31,7 @@ pub fn serve(mut stream: Stream, mode: WatchMode, head: Vec<u8>, out: &mut (impl
     let mut stay = Stay::of(&stream);
     let (mut pieces, mut tally) = (vec![Bytes::from(head)], Tally::default());
     // What may have changed and was not all read yet.
-    let mut unread = None;
+    let mut unread = feed.is_counting().then_some(Changes { state: true, ..Changes::default() });
     loop {
         reader.gather(&feed.view(), Instant::now(), &mut pieces, &mut tally)?;
         if pieces.is_empty() && unread.is_none() {
@@ -40,7 +40,7 @@ pub fn serve(mut stream: Stream, mode: WatchMode, head: Vec<u8>, out: &mut (impl
                 return Ok(true);
             }
             let hints = bell.take()?;
-            unread = hints.iter().filter_map(|hint| Changes::of(hint, feed.topic())).reduce(Changes::and);
+            unread = hints.iter().filter_map(|hint| feed.concern(hint)).reduce(Changes::and);
         }
         if pieces.is_empty() {
             unread = unread.map_or(Ok(None), |changes| feed.refresh(changes))?;

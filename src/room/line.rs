@@ -58,6 +58,12 @@ pub fn time_prefix(raw: &[u8]) -> Option<&[u8]> {
     split_time(raw).map(|_| &raw[1..1 + TIME_LEN])
 }
 
+/// Whether a line is the system's. Most that are not are told from their 27th byte.
+pub fn is_system(raw: &[u8]) -> bool {
+    const AFTER_TIME: &[u8] = b"] log:";
+    raw.get(1 + TIME_LEN..).is_some_and(|rest| rest.starts_with(AFTER_TIME)) && split_time(raw).is_some()
+}
+
 fn split_time(raw: &[u8]) -> Option<(NaiveDateTime, &[u8])> {
     let inner = raw.strip_prefix(b"[")?;
     let (time, rest) = inner.split_at_checked(TIME_LEN)?;
@@ -144,6 +150,11 @@ impl MessageText {
         }
         let blank = clean.chars().all(|c| c.is_whitespace());
         (!blank).then_some(MessageText(clean))
+    }
+
+    /// It in UTF-8.
+    pub fn as_bytes(&self) -> &[u8] {
+        self.0.as_bytes()
     }
 }
 

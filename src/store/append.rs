@@ -1,5 +1,6 @@
 //! Adding a line to a room's log: one `write` with `O_APPEND`, whole or not at all.
 
+use std::borrow::Cow;
 use std::fs::File;
 use std::io::{self, Seek, Write};
 use std::os::unix::fs::{FileExt, MetadataExt};
@@ -41,13 +42,19 @@ impl Appended {
 /// is ended first.
 pub fn append(room: &RoomDir, line: &[u8]) -> io::Result<Appended> {
     let file = room.open_log_for_append()?;
-    let meta = file.metadata()?;
-    if is_torn(&file, meta.len())? {
-        let healed = [b"\n", line].concat();
-        appended(room, file, &healed)
-    } else {
-        appended(room, file, line)
-    }
+    let line = healing(&file, line)?;
+    appended(room, file, &line)
+}
+
+/// The same to a file that is open for reading and appending.
+pub fn append_to(file: &mut File, line: &[u8]) -> io::Result<()> {
+    let line = healing(file, line)?;
+    write_once(file, &line)
+}
+
+fn healing<'a>(file: &File, line: &'a [u8]) -> io::Result<Cow<'a, [u8]>> {
+    let torn = is_torn(file, file.metadata()?.len())?;
+    Ok(if torn { [b"\n", line].concat().into() } else { line.into() })
 }
 
 /// Appends bytes as they are, where lines mean nothing.

@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use crate::limits::AWAY_AFTER;
+use crate::limits::{ACTIVITY_SETTLES, AWAY_AFTER};
 use crate::room::members::{Member, Members};
 use crate::room::name::UserName;
 use crate::store::attributes::{self, IS_AVATAR, LAST_ACTIVITY, WEB_AVATAR};
@@ -74,6 +74,18 @@ pub fn touch(room: &RoomDir, user: &UserName) -> io::Result<bool> {
     }
 }
 
+/// The same for one who is often heard of: not where that was noted less than [`ACTIVITY_SETTLES`] ago, for whoever
+/// watches the room hears of each note.
+pub fn touch_lightly(room: &RoomDir, user: &UserName) -> io::Result<()> {
+    if let Some(avatar) = room.open_directory(&user.avatar_dir())?
+        && is_web(&avatar)
+        && idle(&avatar) > ACTIVITY_SETTLES
+    {
+        attributes::set(&avatar, LAST_ACTIVITY, &epoch_seconds().to_string())?;
+    }
+    Ok(())
+}
+
 /// Removes an avatar. Says whether it was here.
 pub fn leave(room: &RoomDir, user: &UserName) -> io::Result<bool> {
     room.remove_directory(&user.avatar_dir())
@@ -103,18 +115,21 @@ pub fn transfer(from: &RoomDir, old: &UserName, to: &RoomDir, new: &UserName) ->
     }
 }
 
-/// Removes the web avatars that were not heard of for [`AWAY_AFTER`], but for those that `keep`
-/// says are here, and names them. Avatars that a shell made are never removed.
-pub fn sweep(room: &RoomDir, keep: impl Fn(&UserName) -> bool) -> io::Result<Vec<UserName>> {
+/// Removes the avatars that were not heard of for [`AWAY_AFTER`], but for those that `keep` says are here, and names
+/// them.
+pub fn sweep(room: &RoomDir, keep: impl Fn(&Member) -> bool) -> io::Result<Vec<UserName>> {
     let mut away = Vec::new();
-    for member in members(room)?.iter().filter(|member| member.is_web && !keep(&member.username)) {
+    for member in members(room)?.iter().filter(|member| !keep(member)) {
         let Some(avatar) = room.open_directory(&member.username.avatar_dir())? else { continue };
-        let idle = SystemTime::now().duration_since(last_heard_of(&avatar)).unwrap_or_default();
-        if idle > AWAY_AFTER && leave(room, &member.username)? {
+        if idle(&avatar) > AWAY_AFTER && leave(room, &member.username)? {
             away.push(member.username.clone());
         }
     }
     Ok(away)
+}
+
+fn idle(avatar: &File) -> Duration {
+    SystemTime::now().duration_since(last_heard_of(avatar)).unwrap_or_default()
 }
 
 fn last_heard_of(avatar: &File) -> SystemTime {

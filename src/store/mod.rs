@@ -6,6 +6,7 @@ pub mod attributes;
 pub mod avatars;
 pub mod bell;
 pub mod commit;
+pub mod count;
 pub mod history;
 pub mod log;
 pub mod root;

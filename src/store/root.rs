@@ -58,6 +58,17 @@ impl DataRoot {
         Ok(DataRoot { path })
     }
 
+    /// The same, made with the directories above it where there is none.
+    pub fn open_or_create(path: &Path) -> io::Result<Self> {
+        match DataRoot::open(path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                std::fs::create_dir_all(path)?;
+                DataRoot::open(path)
+            }
+            done => done,
+        }
+    }
+
     /// Where it is, without symlinks.
     pub fn path(&self) -> &Path {
         &self.path

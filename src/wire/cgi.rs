@@ -21,12 +21,21 @@ fn status_and_headers(out: &mut Vec<u8>, status: StatusCode, headers: &HeaderMap
     out.extend_from_slice(status.canonical_reason().unwrap_or("Unknown").as_bytes());
     out.extend_from_slice(b"\r\n");
     for (name, value) in headers {
-        out.extend_from_slice(name.as_str().as_bytes());
+        capitalised(out, name.as_str());
         out.extend_from_slice(b": ");
         out.extend_from_slice(value.as_bytes());
         out.extend_from_slice(b"\r\n");
     }
     out.extend_from_slice(b"\r\n");
+}
+
+/// Field names mean the same in any case. Shells that look for them expect `Content-Type`.
+fn capitalised(out: &mut Vec<u8>, name: &str) {
+    let mut begins = true;
+    for byte in name.bytes() {
+        out.push(if begins { byte.to_ascii_uppercase() } else { byte });
+        begins = byte == b'-';
+    }
 }
 
 /// The name of the HTTP field that a CGI variable `HTTP_…` carries (RFC 3875, section 4.1.18).
@@ -44,7 +53,7 @@ mod tests {
         headers.insert("content-type", "text/plain".parse().unwrap());
         let mut out = Vec::new();
         head(&mut out, StatusCode::NOT_FOUND, &headers);
-        assert_eq!(out, b"Status: 404 Not Found\r\ncontent-type: text/plain\r\n\r\n");
+        assert_eq!(out, b"Status: 404 Not Found\r\nContent-Type: text/plain\r\n\r\n");
         assert_eq!(field_name("HTTP_LAST_EVENT_ID").unwrap(), "last-event-id");
         assert_eq!(field_name("QUERY_STRING"), None);
     }

@@ -16,8 +16,14 @@ use std::time::Duration;
 
 use memchr::memchr2;
 
-/// Appends one event. `name` is ours, never from outside; `data` may be anything.
-pub fn event(out: &mut Vec<u8>, id: Option<&dyn Display>, name: &'static str, data: &[u8]) {
+/// Appends one event. `id` and `name` are ours, never from outside, or were [`field`]s; `data` may be anything.
+pub fn event(out: &mut Vec<u8>, id: Option<&dyn Display>, name: &str, data: &[u8]) {
+    open_event(out, id, name, data);
+    out.push(b'\n');
+}
+
+/// The same without the blank line that ends it.
+pub fn open_event(out: &mut Vec<u8>, id: Option<&dyn Display>, name: &str, data: &[u8]) {
     if let Some(id) = id {
         let _ = writeln!(out, "id: {id}"); // Into memory: it can't fail.
     }
@@ -33,7 +39,12 @@ pub fn event(out: &mut Vec<u8>, id: Option<&dyn Display>, name: &'static str, da
         rest = &rest[end + if rest[end..].starts_with(b"\r\n") { 2 } else { 1 }..];
     }
     out.extend_from_slice(rest);
-    out.extend_from_slice(b"\n\n");
+    out.push(b'\n');
+}
+
+/// What somebody wants as the value of a field of one line: without what would end it, or the field's meaning.
+pub fn field(value: &str) -> String {
+    value.chars().filter(|character| !matches!(character, '\r' | '\n' | '\0')).collect()
 }
 
 /// Appends how long a client waits before it reconnects, in whole milliseconds.
@@ -72,6 +83,14 @@ mod tests {
             of(None, b"a\r\nid: 1\revent: evil\n\ndata: x\r"),
             "event: message\ndata: a\ndata: id: 1\ndata: event: evil\ndata: \ndata: data: x\ndata: \n\n"
         );
+    }
+
+    #[test]
+    fn no_field_becomes_two() {
+        assert_eq!(field("a\r\nb\0c\rd\n"), "abcd");
+        let mut out = Vec::new();
+        open_event(&mut out, None, "x", b"a");
+        assert_eq!(out, b"event: x\ndata: a\n");
     }
 
     #[test]

@@ -87,12 +87,12 @@ impl Live {
 fn an_answer_has_a_status_and_a_type() {
     let rooms = Rooms::example();
     let list = output(cgi(rooms.root(), "GET", "/rooms", ""));
-    assert!(list.starts_with("Status: 200 OK\r\ncontent-type: application/json\r\n"), "{list}");
+    assert!(list.starts_with("Status: 200 OK\r\nContent-Type: application/json\r\n"), "{list}");
     assert!(list.ends_with("\r\n\r\n[\"Empty\",\"General\",\"Lounge\",\"Ops\"]"), "{list}");
     let missing = output(cgi(rooms.root(), "GET", "/rooms/Nowhere", ""));
-    assert!(missing.starts_with("Status: 404 Not Found\r\ncontent-type: application/problem+json\r\n"), "{missing}");
+    assert!(missing.starts_with("Status: 404 Not Found\r\nContent-Type: application/problem+json\r\n"), "{missing}");
     let bare = output(cgi(rooms.root(), "GET", "", ""));
-    assert!(bare.starts_with("Status: 308") && bare.contains("location: /chat/\r\n"), "{bare}");
+    assert!(bare.starts_with("Status: 308") && bare.contains("Location: /chat/\r\n"), "{bare}");
 }
 
 #[test]
@@ -125,16 +125,17 @@ fn a_body_is_read_to_its_length() {
 #[test]
 fn a_wrong_setting_is_named() {
     let rooms = Rooms::example();
-    let with = |name: &str, value: &str| {
-        let mut command = cgi(rooms.root(), "GET", "/rooms", "");
-        command.env(name, value);
-        output(command)
-    };
-    for (name, value) in
-        [("CHATROOM_ROOT", ""), ("CHATROOM_ROOT", "/nowhere"), ("CHATROOM_PING", "often"), ("CHATROOM_ACK", "soon")]
-    {
-        let answer = with(name, value);
+    for (name, value, exit) in [
+        ("CHATROOM_ROOT", "", 0),
+        ("CHATROOM_ROOT", "/nowhere", 0),
+        ("CHATROOM_PING", "often", 2),
+        ("CHATROOM_ACK", "soon", 2),
+        ("WIZARDRY_SITE_NAME", "..", 2),
+    ] {
+        let output = cgi(rooms.root(), "GET", "/rooms", "").env(name, value).output().unwrap();
+        let answer = String::from_utf8(output.stdout).unwrap();
         assert!(answer.starts_with("Status: 500") && answer.contains(name), "{name}={value}: {answer}");
+        assert_eq!(output.status.code(), Some(exit), "{name}={value}");
     }
 }
 

@@ -18,6 +18,7 @@ mod producers;
 mod seam;
 mod server;
 mod shell;
+mod shell_names;
 mod streams;
 #[cfg(target_os = "linux")]
 mod watching;

@@ -70,7 +70,7 @@ fn requests_that_were_sent_together_are_answered_in_turn_also_before_a_stream() 
     assert!(head.contains(&format!("content-length: {}", rooms.log("General").len())), "{head}");
     let (body, stream) = rest.split_at(rooms.log("General").len());
     assert!(body.as_bytes() == rooms.log("General"));
-    assert!(stream.starts_with("HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n"), "{stream}");
+    assert!(stream.starts_with("HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n"), "{stream}");
 }
 
 #[test]

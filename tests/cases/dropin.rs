@@ -18,6 +18,13 @@ const fn foreign(path: &'static str, body: &'static [u8]) -> Case {
     Case { name: path, method: "POST", path, headers: CROSS_SITE, body, has, ..CASE }
 }
 
+const fn foreign_get(path: &'static str) -> Case {
+    Case { method: "GET", ..foreign(path, b"") }
+}
+
+/// More than is read of a body.
+const LONG_BODY: &[u8] = &[b'x'; 300 * 1024];
+
 pub const READING: &[Case] = &[
     get(
         "/chat-list-rooms",
@@ -62,6 +69,35 @@ pub const READING: &[Case] = &[
     foreign("/chat-create-avatar", b"room=General&user=x"),
     foreign("/chat-rename-avatar", b"room=General&old_user=mira&new_user=x"),
     foreign("/chat-delete-avatar", b"room=General&user=mira"),
+    foreign_get("/chat-create-room?name=Foreign"),
+    foreign_get("/chat-delete-room?room=General"),
+    foreign_get("/chat-send-message?room=General&msg=x"),
+    foreign_get("/chat-create-avatar?room=General&user=x"),
+    foreign_get("/chat-delete-avatar?room=General&user=mira"),
+    Case {
+        headers: CROSS_SITE,
+        ..post(
+            "/chat-move-avatar",
+            br#"{"room":"Ops","username":"mira","oldRoom":"General"}"#,
+            "{\"error\":\"A page of another site may not do this\"}\n",
+        )
+    },
+    post("/chat-send-message", b"room=General", "<p>Room and message required</p>"),
+    post("/chat-send-message", b"room=..&msg=x&user=!", "<p>Invalid room name</p>"),
+    post(
+        "/chat-send-message",
+        b"room=Nowhere&msg=x&user=!",
+        "<p>Invalid username. Only alphanumeric, underscore, and hyphen allowed.</p>",
+    ),
+    post("/chat-send-message", b"room=Nowhere&msg=x&user=log", "<p>Invalid username. 'log' is a reserved name.</p>"),
+    post("/chat-send-message", b"room=Nowhere&msg=x", "<p>Room not found</p>"),
+    post("/chat-send-message", LONG_BODY, "<p>Message too long: at most 65536 bytes</p>"),
+    post("/chat-create-avatar", LONG_BODY, "<p>Request too long</p>"),
+    get("/chat-unread-counts", "event: error\ndata: Username required\n\n"),
+    get("/chat-unread-counts?username=a/b", "event: error\ndata: Invalid username\n\n"),
+    get("/chat-stream?room=..", "event: error\ndata: {\"code\":400,\"message\":\"Invalid room name\"}\n\n"),
+    get("/chat-stream?room=Nowhere", "event: error\ndata: {\"code\":404,\"message\":\"Room not found\"}\n\n"),
+    Case { method: "OPTIONS", ..get("/chat-stream?room=General", "") },
     post("/chat-create-avatar", b"room=General", "<p>Room and user required</p>"),
     post("/chat-create-avatar", b"room=..&user=!", "<p>Invalid room name</p>"),
     post("/chat-create-avatar", b"room=Nowhere&user=!", "<p>Invalid username</p>"),
@@ -130,17 +166,26 @@ pub const CHANGING: &[Case] = &[
     ),
     post("/chat-delete-avatar", b"room=ROOM&user=bo", "<p>✓ Avatar deleted</p>"),
     post("/chat-delete-avatar", b"room=ROOM&user=bo", "<p>✓ Avatar deleted</p>"),
+    // What happened is in the log, each once.
+    get(
+        "/chat-get-messages?room=ROOM",
+        "<div id=\"chat-messages\" class=\"chat-display\">\n  \
+         <div class=\"chat-msg-system\">al joined the room.</div>\n  \
+         <div class=\"chat-msg-system\">al changed their name to bo.</div>\n  \
+         <div class=\"chat-msg-system\">bo left the room.</div>\n  \
+         <div class=\"chat-msg-system\">bo joined the room.</div>\n  \
+         <div class=\"chat-msg-system\">bo left the room.</div>\n</div>\n",
+    ),
+    // Any of them may be asked with GET.
+    get("/chat-create-avatar?room=ROOM&user=cy", "<p>✓ Avatar created</p>"),
+    get("/chat-delete-avatar?room=ROOM&user=cy", "<p>✓ Avatar deleted</p>"),
+    post("/chat-send-message?room=ROOM&user=al&msg=by+query", b"", "<p>✓ Message sent</p>"),
+    post("/chat-send-message", b"room=nowhere&room=ROOM&user=al&msg=the+last+one+wins", "<p>✓ Message sent</p>"),
     post(
         "/chat-send-message",
         b"room=ROOM&user=al&msg=one%0A%5B2026-01-01+00%3A00%3A00%5D+bo%3A+forged",
         "<p>✓ Message sent</p>",
     ),
-    Case {
-        name: "what happened is in the log, each once",
-        path: "/rooms/ROOM?limit=10",
-        has: r#""text":"bo left the room.","kind":"system"}"#,
-        ..CASE
-    },
     get("/chat-delete-room?room=ROOM-b", "<p>✓ Room <strong>ROOM-b</strong> deleted</p>"),
     get("/chat-delete-room?room=ROOM", "<p>✓ Room <strong>ROOM</strong> deleted</p>"),
     get("/chat-delete-room?room=ROOM", "<p>Room not found</p>"),

@@ -21,6 +21,13 @@ impl Fcgiwrap {
         Fcgiwrap::start_by(tool("fcgiwrap"), workers)
     }
 
+    /// The same, with this in its environment.
+    pub fn start_with(workers: usize, name: &str, value: &Path) -> Fcgiwrap {
+        let mut command = tool("fcgiwrap");
+        command.env(name, value);
+        Fcgiwrap::start_by(command, workers)
+    }
+
     /// The same, in a user namespace that has but so many inotify instances: nobody else is short of them.
     pub fn start_with_instances(workers: usize, instances: usize) -> Fcgiwrap {
         let script = format!("echo {instances} >/proc/sys/user/max_inotify_instances && exec fcgiwrap \"$@\"");

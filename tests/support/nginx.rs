@@ -44,6 +44,14 @@ pub fn fastcgi_conf(address: &str, root: &Path) -> String {
     edit(&conf, "/srv/chatrooms;", &format!("{};", root.display()))
 }
 
+/// `nginx/dropin.conf` for the CGI programs of a folder, run by what is at `socket`, for tests that change it further
+/// with [`edit`].
+pub fn dropin_conf(programs: &Path, socket: &Path) -> String {
+    let pass = format!("unix:{};", socket.display());
+    let conf = shipped("dropin.conf").replace("unix:/run/fcgiwrap.socket;", &pass);
+    edit(&conf, "SCRIPT_FILENAME /srv/site/cgi/$program;", &format!("SCRIPT_FILENAME {}/$program;", programs.display()))
+}
+
 /// `nginx/proxy.conf` for an HTTP server.
 pub fn proxy(addr: SocketAddr) -> Nginx {
     Nginx::start(&proxy_conf(addr))

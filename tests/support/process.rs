@@ -31,7 +31,7 @@ pub fn tool(program: &str) -> Command {
 pub fn clean(program: impl AsRef<OsStr>) -> Command {
     let mut command = Command::new(program);
     for (name, _) in std::env::vars_os() {
-        if name.to_string_lossy().starts_with("CHATROOM_") {
+        if ["CHATROOM_", "WIZARDRY_"].iter().any(|ours| name.to_string_lossy().starts_with(ours)) {
             command.env_remove(name);
         }
     }

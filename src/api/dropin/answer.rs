@@ -3,7 +3,7 @@
 use http::{Method, StatusCode};
 use serde::Serialize;
 
-use crate::api::exchange::{Request, Response};
+use crate::api::exchange::{BadBody, Request, Response};
 use crate::wire::form::Fields;
 use crate::wire::json;
 
@@ -63,10 +63,16 @@ pub fn escaped(text: &str) -> String {
 }
 
 /// The fields of a program that is posted to: of the body, or of the query where there is none.
-pub fn posted(request: &Request) -> Fields {
-    match request.body() {
-        Ok(body) if request.method == Method::POST && !body.is_empty() => Fields::parse(body),
-        _ => request.query(),
+pub fn posted(request: &Request) -> Result<Fields, BadBody> {
+    let body = if request.method == Method::POST { request.body()? } else { b"" };
+    Ok(if body.is_empty() { request.query() } else { Fields::parse(body) })
+}
+
+/// What is wrong with a body that can't be used.
+pub fn bad_body(bad: BadBody) -> &'static str {
+    match bad {
+        BadBody::TooLong => "Request too long",
+        BadBody::CutShort => "Request cut short",
     }
 }
 

@@ -6,7 +6,7 @@ use serde::Deserialize;
 use serde_json::json;
 
 use crate::api::dropin::answer::{self, CROSS_SITE, posted, trimmed};
-use crate::api::dropin::find_room;
+use crate::api::dropin::{ROOM_NOT_FOUND, find_room};
 use crate::api::exchange::{Request, Response};
 use crate::api::identity;
 use crate::api::site::Site;
@@ -39,7 +39,7 @@ fn members(site: &Site<'_>, query: &Fields) -> Result<Members, Refusal> {
     let name = trimmed(query, "room").ok_or("Room name required")?;
     let (name, room) = find_room(site, name)?;
     let swept = site.sweep(&name, &room).and_then(|()| avatars::members(&room));
-    swept.map_err(|_| "Room not found")
+    swept.map_err(|_| ROOM_NOT_FOUND)
 }
 
 /// Somebody comes.
@@ -124,7 +124,7 @@ pub fn move_on(site: &Site<'_>, request: &Request) -> Response {
         if request.is_cross_site() {
             return Err(CROSS_SITE);
         }
-        let line = request.body().unwrap_or_default().split(|byte| *byte == b'\n').next().unwrap_or_default();
+        let line = request.body().map_err(answer::bad_body)?.split(|byte| *byte == b'\n').next().unwrap_or_default();
         let asked: Move = serde_json::from_slice(line).map_err(|_| "Missing required parameters")?;
         if asked.room.is_empty() || asked.username.is_empty() {
             return Err("Missing required parameters");
@@ -160,7 +160,7 @@ fn move_between(site: &Site<'_>, old: Option<&RoomName>, new: &RoomName, user: &
 
 /// The fields of a request that changes something.
 fn changing(request: &Request) -> Result<Fields, Refusal> {
-    if request.is_cross_site() { Err(CROSS_SITE) } else { Ok(posted(request)) }
+    if request.is_cross_site() { Err(CROSS_SITE) } else { posted(request).map_err(answer::bad_body) }
 }
 
 fn allowed(request: &Request, user: &str) -> Result<UserName, Refusal> {

@@ -35,11 +35,10 @@ fn said(site: &Site<'_>, request: &Request) -> Result<Option<OnDisk>, String> {
         return Err(CROSS_SITE.into());
     }
     let too_long = || format!("Message too long: at most {MESSAGE_MAX_BYTES} bytes");
-    request.body().map_err(|bad| match bad {
+    let fields = posted(request).map_err(|bad| match bad {
         BadBody::TooLong => too_long(),
-        BadBody::CutShort => NOT_SENT.to_owned(),
+        BadBody::CutShort => answer::bad_body(bad).to_owned(),
     })?;
-    let fields = posted(request);
     let (Some(name), Some(text)) = (fields.get("room"), fields.get("msg")) else {
         return Err("Room and message required".into());
     };
@@ -53,7 +52,12 @@ fn said(site: &Site<'_>, request: &Request) -> Result<Option<OnDisk>, String> {
     };
     let user = identity::speaker(request, Some(user.as_str())).map_err(|_| "Invalid username.")?;
     let (_, room) = find_room(site, name)?;
-    room::write(site, &room, &user, text).map(|(_, on_disk)| on_disk).map_err(|problem| match problem.status() {
+    let written = room::write(site, &room, &user, text);
+    if written.is_ok() {
+        // Who speaks is not away; that it can't be noted is no reason to say that it was not sent.
+        let _ = avatars::touch_lightly(&room, &user);
+    }
+    written.map(|(_, on_disk)| on_disk).map_err(|problem| match problem.status() {
         StatusCode::PAYLOAD_TOO_LARGE => too_long(),
         StatusCode::BAD_REQUEST => "Room and message required".into(),
         _ => NOT_SENT.into(),

@@ -19,6 +19,8 @@ pub enum Program {
     Stream,
     /// `chat-room-list-stream`: the list of rooms, live.
     RoomListStream,
+    /// `chat-unread-counts`: how many messages each room has, live.
+    UnreadCounts,
     /// `chat-get-messages`: the last lines of a room.
     GetMessages,
     /// `chat-send-message`: say something.
@@ -43,9 +45,10 @@ pub enum Program {
     DeleteAvatar,
 }
 
-const PROGRAMS: [(&str, Program); 13] = [
+const PROGRAMS: [(&str, Program); 14] = [
     ("chat-stream", Program::Stream),
     ("chat-room-list-stream", Program::RoomListStream),
+    ("chat-unread-counts", Program::UnreadCounts),
     ("chat-get-messages", Program::GetMessages),
     ("chat-send-message", Program::SendMessage),
     ("chat-list-rooms", Program::ListRooms),
@@ -60,6 +63,11 @@ const PROGRAMS: [(&str, Program); 13] = [
 ];
 
 impl Program {
+    /// All names.
+    pub fn names() -> impl Iterator<Item = &'static str> {
+        PROGRAMS.iter().map(|(name, _)| *name)
+    }
+
     /// The program of this name.
     pub fn named(name: &str) -> Option<Program> {
         PROGRAMS.iter().find(|(other, _)| *other == name).map(|(_, program)| *program)
@@ -81,6 +89,7 @@ impl Program {
         match self {
             Program::Stream => stream::room(site, request),
             Program::RoomListStream => stream::rooms(site, request),
+            Program::UnreadCounts => stream::counts(site, request),
             Program::GetMessages => messages::get(site, request),
             Program::SendMessage => messages::send(site, request),
             Program::ListRooms => rooms::list(site),
@@ -96,11 +105,13 @@ impl Program {
     }
 }
 
+const ROOM_NOT_FOUND: &str = "Room not found";
+
 /// Which room a name means, or what these programs say where it means none.
 fn find_room(site: &Site<'_>, name: &str) -> Result<(RoomName, RoomDir), &'static str> {
     let name = RoomName::parse(name.trim()).map_err(|_| "Invalid room name")?;
     match site.root.room(&name) {
         Ok(Some(room)) => Ok((name, room)),
-        _ => Err("Room not found"),
+        _ => Err(ROOM_NOT_FOUND),
     }
 }

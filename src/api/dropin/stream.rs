@@ -1,21 +1,26 @@
-//! `chat-stream` and `chat-room-list-stream`: a room, and the list of rooms, live.
+//! `chat-stream`, `chat-room-list-stream` and `chat-unread-counts`: a room, the list of rooms, and how many messages
+//! each has, live.
 
 use std::time::Duration;
 
+use bytes::Bytes;
 use chrono::NaiveDateTime;
+use http::Method;
 use http::header::{ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN};
 use http::header::{CACHE_CONTROL, CONNECTION, HeaderValue};
 use serde_json::json;
 
-use crate::api::dropin::find_room;
+use crate::api::dropin::{ROOM_NOT_FOUND, find_room};
 use crate::api::exchange::{Body, Request, Response};
 use crate::api::site::Site;
-use crate::api::streams;
+use crate::api::{identity, streams};
+use crate::live::admission::Full;
 use crate::live::encoding::Format;
 use crate::live::feed::Topic;
 use crate::live::stream::{Start, Stream};
 use crate::room::cursor::Cursor;
 use crate::room::line::TIME_FORMAT;
+use crate::room::name::UserName;
 use crate::wire::form::Fields;
 use crate::wire::sse;
 
@@ -24,26 +29,60 @@ const RETRY: Duration = Duration::from_millis(5000);
 
 const TOO_MANY: &str = "Too many streams";
 
+/// Why there is no stream.
+enum Refusal {
+    /// As JSON with a code.
+    Coded(u16, &'static str),
+    /// As a sentence.
+    Plain(&'static str),
+}
+
+impl From<Full> for Refusal {
+    fn from(_: Full) -> Refusal {
+        Refusal::Coded(503, TOO_MANY)
+    }
+}
+
 /// A room, or an `error` event.
 pub fn room(site: &Site<'_>, request: &Request) -> Response {
-    respond(plan(site, request))
+    respond(request, || plan(site, request))
 }
 
 /// The list of rooms, or an `error` event.
 pub fn rooms(site: &Site<'_>, request: &Request) -> Response {
-    let slot = site.admit(Topic::Rooms, request.client).map_err(|_| (503, TOO_MANY));
-    respond(slot.map(|slot| streams::plan(site, slot, prelude())))
+    respond(request, || Ok(streams::plan(site, site.admit(Topic::Rooms, request.client)?, prelude())))
 }
 
-fn respond(plan: Result<Stream, (u16, &'static str)>) -> Response {
-    let response = match plan {
+/// How many messages each room has, or an `error` event.
+pub fn counts(site: &Site<'_>, request: &Request) -> Response {
+    respond(request, || {
+        let query = request.query();
+        let user = query.get("username").ok_or(Refusal::Plain("Username required"))?;
+        UserName::parse(user).map_err(|_| Refusal::Plain("Invalid username"))?;
+        Ok(streams::plan(site, site.admit(Topic::Counts, request.client)?, prelude()))
+    })
+}
+
+fn respond(request: &Request, plan: impl FnOnce() -> Result<Stream, Refusal>) -> Response {
+    // A browser that asks beforehand whether it may is told so.
+    if request.method == Method::OPTIONS {
+        return allowing(streams::response_of(Body::Whole(Bytes::new())));
+    }
+    allowing(match plan() {
         Ok(stream) => streams::response(stream),
-        Err((code, message)) => {
+        Err(refusal) => {
+            let data = match refusal {
+                Refusal::Coded(code, message) => json!({ "code": code, "message": message }).to_string(),
+                Refusal::Plain(message) => message.to_owned(),
+            };
             let mut body = prelude();
-            sse::event(&mut body, None, "error", json!({ "code": code, "message": message }).to_string().as_bytes());
-            streams::response_of(Body::Whole(body.into()))
+            sse::event(&mut body, None, "error", data.as_bytes());
+            streams::response_of(Body::Whole(body.into())).exiting(1)
         }
-    };
+    })
+}
+
+fn allowing(response: Response) -> Response {
     response
         .with(CACHE_CONTROL, HeaderValue::from_static("no-cache"))
         .with(CONNECTION, HeaderValue::from_static("keep-alive"))
@@ -52,14 +91,16 @@ fn respond(plan: Result<Stream, (u16, &'static str)>) -> Response {
         .with(ACCESS_CONTROL_ALLOW_HEADERS, HeaderValue::from_static("Content-Type, Last-Event-ID"))
 }
 
-fn plan(site: &Site<'_>, request: &Request) -> Result<Stream, (u16, &'static str)> {
+fn plan(site: &Site<'_>, request: &Request) -> Result<Stream, Refusal> {
     let query = request.query();
     let (name, room) = find_room(site, query.get("room").unwrap_or("General"))
-        .map_err(|error| (if error == "Room not found" { 404 } else { 400 }, error))?;
+        .map_err(|error| Refusal::Coded(if error == ROOM_NOT_FOUND { 404 } else { 400 }, error))?;
     // A sweep that fails is no reason to show nothing.
     let _ = site.sweep(&name, &room);
-    let slot = site.admit(Topic::Room(name), request.client).map_err(|_| (503, TOO_MANY))?;
-    Ok(Stream { start: start(request, &query), format: Format::Raw, ..streams::plan(site, slot, prelude()) })
+    let user = query.get("user").and_then(|user| UserName::parse(user).ok());
+    let user = user.filter(|user| identity::may_act_for(request, user).is_ok());
+    let slot = site.admit(Topic::Room(name), request.client)?;
+    Ok(Stream { start: start(request, &query), format: Format::Raw, user, ..streams::plan(site, slot, prelude()) })
 }
 
 /// These programs never refuse a start: what they can't read is as if it were not there.
