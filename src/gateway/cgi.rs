@@ -20,7 +20,7 @@ use crate::api::router;
 use crate::api::site::Site;
 use crate::config::Config;
 use crate::gateway::variables::{Mount, Variables};
-use crate::limits::BODY_MAX_BYTES;
+use crate::limits::{BODY_MAX_BYTES, DISCARD_MAX_BYTES};
 use crate::live::admission::Admission;
 use crate::live::solo;
 use crate::live::stream::Stream;
@@ -97,13 +97,18 @@ fn read_body(variables: &Variables) -> io::Result<Result<Bytes, BadBody>> {
     // Who calls a program from a shell says no length: then what is piped into it is the body.
     let piped = || variables.is_posted_by_a_shell() && !io::stdin().is_terminal();
     let length = match variables.content_length() {
-        0 if piped() => limit + 1,
-        length if length > limit => return Ok(Err(BadBody::TooLong)),
+        0 if piped() => u64::MAX,
         length => length,
     };
     let mut body = Vec::new();
-    io::stdin().take(length).read_to_end(&mut body)?;
-    Ok(if body.len() as u64 > limit { Err(BadBody::TooLong) } else { Ok(body.into()) })
+    io::stdin().take(length.min(limit + 1)).read_to_end(&mut body)?;
+    if body.len() as u64 <= limit {
+        return Ok(Ok(body.into()));
+    }
+    // fcgiwrap calls it an error of ours where it can't hand on all of a body.
+    let rest = (length - body.len() as u64).min(DISCARD_MAX_BYTES as u64);
+    io::copy(&mut io::stdin().take(rest), &mut io::sink())?;
+    Ok(Err(BadBody::TooLong))
 }
 
 fn send(response: Response, only_head: bool, watch: WatchMode, out: &mut (impl Write + AsFd)) -> io::Result<()> {

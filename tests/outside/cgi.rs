@@ -108,13 +108,13 @@ fn has_open(pid: i32, what: &str) -> bool {
     open.filter_map(|entry| fs::read_link(entry.ok()?.path()).ok()).any(|link| link.to_string_lossy().contains(what))
 }
 
-/// The processes of ours that run in the process group of this fcgiwrap.
+/// The processes of ours, by whatever name, that run in the process group of this fcgiwrap.
 pub(super) fn programs_of(group: u32) -> Vec<i32> {
     let ours = |pid: &i32| {
         let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-        let Some((name, rest)) = stat.rsplit_once(") ") else { return false };
-        let fields: Vec<&str> = rest.split(' ').collect();
-        name.ends_with("(chatroom") && fields[0] != "Z" && fields[2] == group.to_string()
+        let Some((_, rest)) = stat.rsplit_once(") ") else { return false };
+        let is_ours = fs::read_link(format!("/proc/{pid}/exe")).is_ok_and(|exe| exe == binary());
+        is_ours && rest.split(' ').nth(2) == Some(&group.to_string())
     };
     let pids = fs::read_dir("/proc").unwrap().filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok());
     pids.filter(ours).collect()

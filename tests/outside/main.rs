@@ -8,6 +8,7 @@ mod support;
 mod attributes;
 mod browser;
 mod cgi;
+mod dropin;
 mod durable_streams;
 mod fastcgi;
 mod killed;
