@@ -51,6 +51,9 @@ pub const LINE_SEARCH_MAX_BYTES: u64 = 16 * 1024 * 1024;
 /// How much of a log is read, encoded and handed on at a time.
 pub const STRETCH_MAX_BYTES: usize = 64 * 1024;
 
+/// How much is read at first where something is looked for from the end of a log.
+pub const BACKWARD_FIRST_BYTES: usize = 4 * 1024;
+
 /// How much of a room's encoded recent past is kept for readers a moment behind.
 pub const RING_MAX_BYTES: usize = 256 * 1024;
 

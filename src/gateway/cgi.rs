@@ -3,7 +3,7 @@
 
 use std::env;
 use std::ffi::OsStr;
-use std::io::{self, IsTerminal, Read, Write};
+use std::io::{self, IoSlice, IsTerminal, Read, Write};
 use std::os::fd::AsFd;
 use std::os::unix::ffi::OsStringExt;
 use std::path::Path;
@@ -116,7 +116,7 @@ fn send(response: Response, only_head: bool, watch: WatchMode, out: &mut (impl W
     cgi::head(&mut head, response.status, &response.headers);
     match response.body {
         _ if only_head => out.write_all(&head)?,
-        Body::Whole(body) => out.write_all(&[&head[..], &body].concat())?,
+        Body::Whole(body) => write_both(out, &head, &body)?,
         Body::Log(mut body) => {
             out.write_all(&head)?;
             while let Some(bytes) = body.next_bytes()? {
@@ -126,6 +126,17 @@ fn send(response: Response, only_head: bool, watch: WatchMode, out: &mut (impl W
         Body::Stream(stream) => return serve(*stream, watch, head, out),
     }
     out.flush()
+}
+
+/// Writes a head and a body, at once where the system takes them.
+fn write_both(out: &mut impl Write, head: &[u8], body: &[u8]) -> io::Result<()> {
+    let pieces = [IoSlice::new(head), IoSlice::new(body)];
+    let written = match out.write_vectored(&pieces) {
+        Err(error) if error.kind() == io::ErrorKind::Interrupted => 0,
+        done => done?,
+    };
+    out.write_all(&head[written.min(head.len())..])?;
+    out.write_all(&body[written.saturating_sub(head.len())..])
 }
 
 fn serve(stream: Stream, watch: WatchMode, head: Vec<u8>, out: &mut (impl Write + AsFd)) -> io::Result<()> {

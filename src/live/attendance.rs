@@ -6,13 +6,12 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use chrono::Local;
 
-use crate::limits::PAGE_MAX_BYTES;
 use crate::room::line::{self, Line, Speaker, SystemEvent};
 use crate::room::members::Member;
 use crate::room::name::{RoomName, UserName};
 use crate::store::append::append;
 use crate::store::avatars::{self, Moved};
-use crate::store::history::start_of_last;
+use crate::store::history::last_line;
 use crate::store::log::Log;
 use crate::store::root::{DataRoot, RoomDir};
 
@@ -36,10 +35,9 @@ pub fn join_once(room: &RoomDir, user: &UserName) -> io::Result<()> {
 
 fn is_last_told(room: &RoomDir, event: &SystemEvent<'_>) -> io::Result<bool> {
     let Some(log) = Log::open(room)? else { return Ok(false) };
-    let start = start_of_last(&log, log.whole_before(log.size()?)?, 1, PAGE_MAX_BYTES)?;
-    let Some(stretch) = log.stretch(start)? else { return Ok(false) };
-    let last = stretch.lines().last().map(|line| Line::parse(line.bytes));
-    Ok(last.is_some_and(|line| line.speaker == Speaker::System && line.text == event.to_string().as_bytes()))
+    let last = last_line(&log)?.unwrap_or_default();
+    let last = Line::parse(&last);
+    Ok(last.speaker == Speaker::System && last.text == event.to_string().as_bytes())
 }
 
 /// Somebody leaves a room. Says whether they were there.

@@ -3,6 +3,8 @@
 //! Reading is total: any bytes are a line, only with fewer parts. Writing is strict: one message
 //! is one line, whatever the text holds, so nobody can forge a second one.
 
+use std::borrow::Cow;
+
 use chrono::NaiveDateTime;
 
 use crate::room::name::{SYSTEM, UserName};
@@ -160,8 +162,9 @@ impl MessageText {
 
 /// The text of a stored line as its author wrote it: U+2028 is a newline again, and what is not
 /// UTF-8 becomes U+FFFD.
-pub fn restore(text: &[u8]) -> String {
-    String::from_utf8_lossy(text).replace(LINE_SEPARATOR, "\n")
+pub fn restore(text: &[u8]) -> Cow<'_, str> {
+    let text = String::from_utf8_lossy(text);
+    if text.contains(LINE_SEPARATOR) { text.replace(LINE_SEPARATOR, "\n").into() } else { text }
 }
 
 #[cfg(test)]

@@ -49,7 +49,7 @@ impl Message {
             id: id.to_string(),
             time: line.time.map(|time| rfc3339(time, zone)),
             from,
-            text: line::restore(line.text.strip_suffix(b"\r").unwrap_or(line.text)),
+            text: line::restore(line.text.strip_suffix(b"\r").unwrap_or(line.text)).into_owned(),
             kind,
             cut,
         }

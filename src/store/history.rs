@@ -3,7 +3,7 @@
 use std::io;
 use std::ops::ControlFlow;
 
-use crate::limits::{LINE_SEARCH_MAX_BYTES, STRETCH_MAX_BYTES};
+use crate::limits::{LINE_SEARCH_MAX_BYTES, PAGE_MAX_BYTES};
 use crate::store::log::{Log, LogLine};
 
 /// Where the last `count` lines before `end` begin; `end` is 0 or just after a `\n`. Where they
@@ -14,10 +14,10 @@ pub fn start_of_last(log: &Log, end: u64, count: usize, max_bytes: u64) -> io::R
     }
     let full = |start: u64, from: u64| start < end && end - from > max_bytes;
     let (mut start, mut lines) = (end, 0);
-    let mut block_end = end.saturating_sub(1);
+    let (mut block_end, mut before) = (end.saturating_sub(1), 0);
     while block_end > 0 {
-        let block_start = block_end.saturating_sub(STRETCH_MAX_BYTES as u64);
-        let block = log.read(block_start, (block_end - block_start) as usize)?;
+        let (block_start, block) = log.block_before(block_end, before)?;
+        before = block.len();
         for newline in memchr::memrchr_iter(b'\n', &block) {
             let found = block_start + newline as u64 + 1;
             if full(start, found) {
@@ -42,6 +42,20 @@ pub fn start_of_last(log: &Log, end: u64, count: usize, max_bytes: u64) -> io::R
         }
     }
     Ok(0)
+}
+
+/// The last whole line, without its `\n`; of a long one, its beginning. `None` where there is none.
+pub fn last_line(log: &Log) -> io::Result<Option<Vec<u8>>> {
+    let (start, block) = log.block_before(log.size()?, 0)?;
+    if let Some(end) = memchr::memrchr(b'\n', &block) {
+        let before = memchr::memrchr(b'\n', &block[..end]).map(|newline| newline + 1);
+        if let Some(line) = before.or_else(|| (start == 0).then_some(0)) {
+            return Ok(Some(block[line..end].to_vec()));
+        }
+    }
+    let end = log.whole_before(log.size()?)?;
+    let stretch = log.stretch(start_of_last(log, end, 1, PAGE_MAX_BYTES)?)?;
+    Ok(stretch.and_then(|stretch| stretch.lines().last().map(|line| line.bytes.to_vec())))
 }
 
 /// Shows `visit` each whole line from `from` to `to`, until it breaks. Says where the last line
@@ -71,7 +85,7 @@ pub fn each_line(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::limits::PAGE_MAX_BYTES;
+    use crate::limits::{LINE_MAX_BYTES, STRETCH_MAX_BYTES};
 
     /// The slow and certain way.
     fn starts(text: &str) -> Vec<u64> {
@@ -117,6 +131,20 @@ mod tests {
         let end = end - 2;
         let start = start_of_last(&log, end, 1, PAGE_MAX_BYTES).unwrap();
         assert!((LINE_SEARCH_MAX_BYTES..=LINE_SEARCH_MAX_BYTES + STRETCH_MAX_BYTES as u64).contains(&(end - start)));
+    }
+
+    #[test]
+    fn the_last_line_is_found_however_long() {
+        for len in [0, 1, 4094, 4095, 4096, 4097, 9000, STRETCH_MAX_BYTES, LINE_MAX_BYTES + 1] {
+            let line = "x".repeat(len);
+            for before in ["", "before\n", "\n"] {
+                for after in ["", "half"] {
+                    let last = last_line(&Log::with(&format!("{before}{line}\n{after}"))).unwrap().unwrap();
+                    assert_eq!(last.len(), len.min(LINE_MAX_BYTES), "{before:?} {after:?}");
+                }
+            }
+        }
+        assert_eq!((last_line(&Log::with("")).unwrap(), last_line(&Log::with("half")).unwrap()), (None, None));
     }
 
     #[test]

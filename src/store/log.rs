@@ -6,7 +6,9 @@ use std::io;
 use std::ops::Range;
 use std::os::unix::fs::{FileExt, MetadataExt};
 
-use crate::limits::{FINGERPRINT_WINDOW_BYTES, LINE_MAX_BYTES, LINE_SEARCH_MAX_BYTES, STRETCH_MAX_BYTES};
+use crate::limits::{
+    BACKWARD_FIRST_BYTES, FINGERPRINT_WINDOW_BYTES, LINE_MAX_BYTES, LINE_SEARCH_MAX_BYTES, STRETCH_MAX_BYTES,
+};
 use crate::room::cursor::{Cursor, Fingerprint};
 use crate::store::root::RoomDir;
 use crate::wire::lines;
@@ -101,7 +103,10 @@ impl Log {
     /// Reads at most `len` bytes at `at`: fewer where the log ends before.
     pub fn read(&self, at: u64, len: usize) -> io::Result<Vec<u8>> {
         // No larger than what is there: the bytes may be kept for a while.
-        let len = len.min(usize::try_from(self.size()?.saturating_sub(at)).unwrap_or(usize::MAX));
+        let len = match len {
+            0..=BACKWARD_FIRST_BYTES => len,
+            _ => len.min(usize::try_from(self.size()?.saturating_sub(at)).unwrap_or(usize::MAX)),
+        };
         let mut bytes = vec![0; len];
         let mut read = 0;
         while read < len {
@@ -114,6 +119,14 @@ impl Log {
         }
         bytes.truncate(read);
         Ok(bytes)
+    }
+
+    /// The block before `end` that is looked at after one of `before` bytes: little at first, for what is looked for is
+    /// near most often. Where it begins, and its bytes.
+    pub fn block_before(&self, end: u64, before: usize) -> io::Result<(u64, Vec<u8>)> {
+        let len = (4 * before).clamp(BACKWARD_FIRST_BYTES, STRETCH_MAX_BYTES) as u64;
+        let start = end.saturating_sub(len);
+        Ok((start, self.read(start, (end - start) as usize)?))
     }
 
     /// The bytes just before `offset` that its fingerprint is made of.
@@ -152,14 +165,13 @@ impl Log {
     /// there is no `\n` within [`LINE_SEARCH_MAX_BYTES`], so far before it.
     pub fn whole_before(&self, end: u64) -> io::Result<u64> {
         let farthest = end.saturating_sub(LINE_SEARCH_MAX_BYTES);
-        let mut end = end;
+        let (mut end, mut before) = (end, 0);
         while end > farthest {
-            let start = end.saturating_sub(STRETCH_MAX_BYTES as u64).max(farthest);
-            let block = self.read(start, (end - start) as usize)?;
+            let (start, block) = self.block_before(end, before)?;
             if let Some(at) = memchr::memrchr(b'\n', &block) {
-                return Ok(start + at as u64 + 1);
+                return Ok((start + at as u64 + 1).max(farthest));
             }
-            end = start;
+            (end, before) = (start, block.len());
         }
         Ok(farthest)
     }

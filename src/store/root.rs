@@ -11,7 +11,6 @@ use nix::errno::Errno;
 use nix::fcntl::{self, OFlag};
 use nix::sys::stat::{self, Mode};
 use nix::unistd::{self, UnlinkatFlags};
-use walkdir::WalkDir;
 
 use crate::room::name::RoomName;
 use crate::room::stream_name::StreamName;
@@ -31,6 +30,12 @@ const NEW_ROOM: Mode = Mode::from_bits_truncate(0o775);
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct DataRoot {
     path: PathBuf,
+}
+
+/// A data root's directory, held open.
+#[derive(Debug)]
+pub struct HeldRoot {
+    directory: OwnedFd,
 }
 
 /// One room's directory, held open: what is opened through it is in this very directory.
@@ -81,18 +86,16 @@ impl DataRoot {
 
     /// All rooms, in the byte order of their names. What has no room's name is skipped.
     pub fn rooms(&self) -> io::Result<Vec<RoomName>> {
+        let root = self.held()?;
         let mut rooms = Vec::new();
-        for entry in WalkDir::new(&self.path).min_depth(1).max_depth(1) {
-            let Ok(entry) = entry else {
-                // Gone since, or the root itself can't be read: only the latter is an error.
-                self.path.read_dir()?;
-                continue;
-            };
-            let Some(Ok(name)) = entry.file_name().to_str().map(RoomName::parse) else { continue };
+        for entry in list(root.directory.as_fd(), ".")?.iter() {
+            let entry = entry?;
+            let Some(Ok(name)) = entry.file_name().to_str().ok().map(RoomName::parse) else { continue };
             let is_room = match entry.file_type() {
-                kind if kind.is_dir() => true,
-                kind if kind.is_symlink() => matches!(self.room(&name), Ok(Some(_))),
-                _ => false,
+                Some(Type::Directory) => true,
+                // A link may lead to one; some file systems don't say what a name is.
+                Some(Type::Symlink) | None => matches!(root.room(&name), Ok(Some(_))),
+                Some(_) => false,
             };
             if is_room {
                 rooms.push(name);
@@ -104,8 +107,12 @@ impl DataRoot {
 
     /// A room, or `None` where there is none of that name in the root.
     pub fn room(&self, name: &RoomName) -> io::Result<Option<RoomDir>> {
-        let found = open_directory(self.directory()?.as_fd(), name.as_str());
-        Ok(found?.map(|directory| RoomDir { directory }))
+        self.held()?.room(name)
+    }
+
+    /// The root's directory as it is now, for one who opens several rooms.
+    pub fn held(&self) -> io::Result<HeldRoot> {
+        Ok(HeldRoot { directory: self.directory()? })
     }
 
     /// Makes a room. Says whether it is new.
@@ -193,6 +200,14 @@ impl DataRoot {
     fn directory(&self) -> io::Result<OwnedFd> {
         // Opened anew each time: a root that is moved away and restored is the restored one.
         Ok(fcntl::open(&self.path, OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC, Mode::empty())?)
+    }
+}
+
+impl HeldRoot {
+    /// A room, or `None` where there is none of that name in the root.
+    pub fn room(&self, name: &RoomName) -> io::Result<Option<RoomDir>> {
+        let found = open_directory(self.directory.as_fd(), name.as_str());
+        Ok(found?.map(|directory| RoomDir { directory }))
     }
 }
 

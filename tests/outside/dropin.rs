@@ -261,8 +261,12 @@ fn who_listens_stays_and_who_comes_is_there() {
     let (nginx, _fcgiwrap) = folders.cgi(4, &[]);
     let (site, rooms) = (site(&nginx), &folders.rooms);
     rooms.create("R");
-    let idle_since = |name: &str, time: &str| drop(rooms.attribute("R", name, "last_activity", time));
-    let web = |name: &str| drop(rooms.avatar("R", name).attribute("R", name, "web_avatar", "1"));
+    let idle_since = |name: &str, time: &str| {
+        rooms.attribute("R", name, "last_activity", time);
+    };
+    let web = |name: &str| {
+        rooms.avatar("R", name).attribute("R", name, "web_avatar", "1");
+    };
     web("al");
     idle_since("al", "1000");
     rooms.avatar("R", "shell");

@@ -3,6 +3,7 @@
 
 mod catchup;
 mod cgi;
+mod dropin;
 mod fanout;
 mod idle;
 mod posting;
@@ -25,7 +26,7 @@ pub struct Case {
 }
 
 /// All cases, in the order of the table.
-pub const CASES: [Case; 10] = [
+pub const CASES: [Case; 11] = [
     Case { name: "one", run: fanout::one },
     Case { name: "many", run: fanout::many },
     Case { name: "bursts", run: fanout::bursts },
@@ -36,6 +37,7 @@ pub const CASES: [Case; 10] = [
     Case { name: "catchup", run: catchup::run },
     Case { name: "posting", run: posting::run },
     Case { name: "cgi", run: cgi::run },
+    Case { name: "dropin", run: dropin::run },
 ];
 
 /// How measuring is done.

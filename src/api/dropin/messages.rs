@@ -1,18 +1,18 @@
 //! `chat-send-message` and `chat-get-messages`.
 
 use std::fmt::Write;
-use std::ops::ControlFlow;
+use std::ops::{ControlFlow, Range};
 
 use http::StatusCode;
 
-use crate::api::dropin::answer::{self, CROSS_SITE, escaped, posted, trimmed};
+use crate::api::dropin::answer::{self, CROSS_SITE, escape, posted, trimmed};
 use crate::api::dropin::find_room;
 use crate::api::exchange::{BadBody, Request, Response};
 use crate::api::site::Site;
 use crate::api::{identity, room};
 use crate::limits::{MESSAGE_MAX_BYTES, PAGE_DEFAULT_LINES, PAGE_MAX_BYTES};
 use crate::live::registry::OnDisk;
-use crate::room::line::{self, Line, Speaker, TIME_FORMAT};
+use crate::room::line::{self, Line, Speaker};
 use crate::room::members::Members;
 use crate::room::name::{RoomName, SYSTEM, UserName};
 use crate::store::avatars;
@@ -84,6 +84,8 @@ fn last_lines(room: &RoomDir) -> String {
     if let Ok(Some(log)) = Log::open(room) {
         let end = log.size().and_then(|size| log.whole_before(size)).unwrap_or(0);
         let start = start_of_last(&log, end, PAGE_DEFAULT_LINES, PAGE_MAX_BYTES).unwrap_or(end);
+        // What is around a line is about as long as a short one.
+        shown.reserve((end - start) as usize + PAGE_DEFAULT_LINES * MARKUP_BYTES);
         let _ = each_line(&log, start, end, |line| {
             show(&mut shown, line.bytes.strip_suffix(b"\r").unwrap_or(line.bytes), &members);
             ControlFlow::Continue(())
@@ -95,25 +97,39 @@ fn last_lines(room: &RoomDir) -> String {
     shown
 }
 
+/// How much is around the text of a message, about.
+const MARKUP_BYTES: usize = 256;
+
 fn show(out: &mut String, raw: &[u8], members: &Members) {
     let line = Line::parse(raw);
-    let text = escaped(&line::restore(line.text));
-    let _ = match (line.time, line.speaker) {
-        (Some(time), Speaker::User(user)) => {
-            let (full, short) = (time.format(TIME_FORMAT), time.format("%H:%M"));
-            writeln!(
+    match (line::time_prefix(raw).map(str::from_utf8), line.speaker) {
+        (Some(Ok(full)), Speaker::User(user)) => {
+            let (font, hue, short) = (font(user, members), hue(user), &full[HOURS_AND_MINUTES]);
+            let _ = write!(
                 out,
-                "  <div class=\"chat-msg\" style=\"font-family: {};\"><span class=\"username\" \
-                 style=\"color: hsl({}, 70%, 35%); font-weight: bold;\">{user}:</span> {text}<span \
-                 class=\"timestamp\" data-full-timestamp=\"{full}\" title=\"{full}\">{short}</span></div>",
-                font(user, members),
-                hue(user),
-            )
+                "  <div class=\"chat-msg\" style=\"font-family: {font};\"><span class=\"username\" \
+                 style=\"color: hsl({hue}, 70%, 35%); font-weight: bold;\">{user}:</span> "
+            );
+            escape(out, &line::restore(line.text));
+            let _ = writeln!(
+                out,
+                "<span class=\"timestamp\" data-full-timestamp=\"{full}\" title=\"{full}\">{short}</span></div>"
+            );
         }
-        (_, Speaker::System) => writeln!(out, "  <div class=\"chat-msg-system\">{text}</div>"),
-        _ => writeln!(out, "  <div class=\"chat-msg\">{}</div>", escaped(&line::restore(raw))),
-    };
+        (_, speaker) => {
+            let (class, text) = match speaker {
+                Speaker::System => ("chat-msg-system", line.text),
+                _ => ("chat-msg", raw),
+            };
+            let _ = write!(out, "  <div class=\"{class}\">");
+            escape(out, &line::restore(text));
+            out.push_str("</div>\n");
+        }
+    }
 }
+
+/// Where they are in a line's time.
+const HOURS_AND_MINUTES: Range<usize> = 11..16;
 
 /// Who is here from a shell looks so.
 fn font(user: &str, members: &Members) -> &'static str {

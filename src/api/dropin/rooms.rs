@@ -3,17 +3,18 @@
 use std::fmt::Write;
 use std::io;
 
-use crate::api::dropin::answer::{self, CROSS_SITE, escaped, trimmed};
+use crate::api::dropin::answer::{self, CROSS_SITE, escape, trimmed};
 use crate::api::exchange::{Request, Response};
 use crate::api::site::Site;
-use crate::limits::PAGE_MAX_BYTES;
 use crate::room::name::RoomName;
-use crate::store::history::start_of_last;
+use crate::store::history::last_line;
 use crate::store::log::Log;
+use crate::store::root::HeldRoot;
 
 /// All rooms, with the last line of each.
 pub fn list(site: &Site<'_>) -> Response {
     let mut body = "<ul class=\"room-list\">\n".to_owned();
+    let root = site.root.held();
     for room in site.root.rooms().unwrap_or_default() {
         let _ = write!(
             body,
@@ -21,8 +22,10 @@ pub fn list(site: &Site<'_>) -> Response {
              <span class=\"room-icon\">#</span><strong>{room}</strong>\n    \
              <span class=\"unread-badge hidden\" data-room=\"{room}\">0</span>\n"
         );
-        if let Ok(Some(line)) = last_line(site, &room) {
-            let _ = writeln!(body, "    <div class=\"last-msg\">{}</div>", escaped(&line));
+        if let Ok(Some(line)) = root.as_ref().map_or(Ok(None), |root| last_line_of(root, &room)) {
+            body.push_str("    <div class=\"last-msg\">");
+            escape(&mut body, &String::from_utf8_lossy(&line));
+            body.push_str("</div>\n");
         }
         body.push_str("  </li>\n");
     }
@@ -30,13 +33,9 @@ pub fn list(site: &Site<'_>) -> Response {
     answer::html(body)
 }
 
-fn last_line(site: &Site<'_>, room: &RoomName) -> io::Result<Option<String>> {
-    let Some(room) = site.root.room(room)? else { return Ok(None) };
-    let Some(log) = Log::open(&room)? else { return Ok(None) };
-    let start = start_of_last(&log, log.whole_before(log.size()?)?, 1, PAGE_MAX_BYTES)?;
-    let stretch = log.stretch(start)?;
-    let last = stretch.as_ref().and_then(|stretch| stretch.lines().last());
-    Ok(last.map(|line| String::from_utf8_lossy(line.bytes).into_owned()))
+fn last_line_of(root: &HeldRoot, room: &RoomName) -> io::Result<Option<Vec<u8>>> {
+    let Some(room) = root.room(room)? else { return Ok(None) };
+    Log::open(&room)?.map_or(Ok(None), |log| last_line(&log))
 }
 
 /// Makes a room, which the page then joins.
