@@ -96,13 +96,11 @@ fn read_body(variables: &Variables) -> io::Result<Result<Bytes, BadBody>> {
     let limit = BODY_MAX_BYTES as u64;
     // Who calls a program from a shell says no length: then what is piped into it is the body.
     let piped = || variables.is_posted_by_a_shell() && !io::stdin().is_terminal();
-    let length = match variables.content_length() {
-        0 if piped() => u64::MAX,
-        length => length,
-    };
+    let said = variables.content_length();
+    let length = if said == 0 && piped() { u64::MAX } else { said };
     let mut body = Vec::new();
     io::stdin().take(length.min(limit + 1)).read_to_end(&mut body)?;
-    if body.len() as u64 <= limit {
+    if body.len() as u64 <= limit && said <= limit {
         return Ok(Ok(body.into()));
     }
     // fcgiwrap calls it an error of ours where it can't hand on all of a body.
