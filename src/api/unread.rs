@@ -14,22 +14,20 @@ use crate::store::root::DataRoot;
 
 /// The counts, as JSON or live.
 pub fn answer(site: &Site<'_>, request: &Request) -> Result<Response, Problem> {
-    let response = if request.accepts().any(|kind| kind == streams::EVENT_STREAM) {
-        streams::counts(site, request)?
-    } else {
-        let root = site.root.clone();
-        match site.registry {
-            // A long log is read by a thread that nobody else waits for.
-            Some(_) => Response::of_work(move || counted(&root)),
-            None => counted(&root),
-        }
+    let varying = |response: Response| response.with(VARY, HeaderValue::from_static("Accept"));
+    if request.accepts().any(|kind| kind == streams::EVENT_STREAM) {
+        return Ok(varying(streams::counts(site, request)?));
+    }
+    let root = site.root.clone();
+    let counted = move || match count(&root) {
+        Ok(counts) => varying(Response::json(StatusCode::OK, &counts)),
+        Err(error) => Problem::from(error).into_response(),
     };
-    Ok(response.with(VARY, HeaderValue::from_static("Accept")))
-}
-
-fn counted(root: &DataRoot) -> Response {
-    count(root)
-        .map_or_else(|error| Problem::from(error).into_response(), |counts| Response::json(StatusCode::OK, &counts))
+    Ok(match site.registry {
+        // A long log is read by a thread that nobody else waits for.
+        Some(_) => Response::of_work(counted),
+        None => counted(),
+    })
 }
 
 fn count(root: &DataRoot) -> io::Result<Counts> {
