@@ -1,4 +1,4 @@
-//! The programs that scripts call, as the shell programs of these names: by argv[0], with arguments, and never for a
+//! The programs that scripts call, as the shell programs of these names: by the name it is called by, with arguments, and never for a
 //! request of the web.
 
 pub mod cleanup;
