@@ -1,5 +1,4 @@
-//! The programs that scripts call, as the shell programs of these names: by the name it is called by, with arguments, and never for a
-//! request of the web.
+//! The programs that scripts call by the names of shell programs, with arguments, and never for a request of the web.
 
 pub mod cleanup;
 pub mod log;
