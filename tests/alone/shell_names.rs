@@ -151,6 +151,27 @@ fn programs_answer_in_a_shell() {
 }
 
 #[test]
+fn each_program_does_its_part_in_a_shell() {
+    let (programs, rooms) = (Programs::installed(), Rooms::empty());
+    for (name, query, says) in [
+        ("chat-create-room", "name=R", "✓ Room <strong>R</strong> created!"),
+        ("chat-create-avatar", "room=R&user=al", "✓ Avatar created"),
+        ("chat-rename-avatar", "room=R&old_user=al&new_user=bo", "✓ Avatar renamed"),
+        ("chat-list-avatars", "room=R", r#"{"avatars": [{"username": "bo", "is_web": true}]}"#),
+        ("chat-delete-avatar", "room=R&user=bo", "✓ Avatar deleted"),
+        ("chat-get-messages", "room=R", "<div class=\"chat-msg-system\">bo left the room.</div>"),
+    ] {
+        let output = programs.on(&rooms, name, query).output().unwrap();
+        assert!(output.status.success() && text(&output).contains(says), "{name}: {output:?}");
+    }
+    let moved = posted(programs.on(&rooms, "chat-move-avatar", ""), br#"{"room":"S","username":"cy","oldRoom":"R"}"#);
+    assert!(moved.ends_with("{\"success\":true,\"moved\":false,\"created\":true}\n"), "{moved}");
+    assert_eq!((rooms.avatars("R"), rooms.avatars("S")), (vec![], vec!["cy".to_owned()]));
+    let deleted = programs.on(&rooms, "chat-delete-room", "room=R").output().unwrap();
+    assert!(text(&deleted).contains("✓ Room <strong>R</strong> deleted") && !rooms.room("R").exists());
+}
+
+#[test]
 fn streams_write_to_a_pipe_at_once_and_exit_1_where_there_is_none() {
     let (programs, rooms) = (Programs::installed(), Rooms::example());
     let mut live = Live::start(programs.on(&rooms, "chat-stream", "room=Ops"));
