@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::xxh3_128;
 
+use crate::room::cursor::Lineage;
 use crate::room::producer::{Claim, Progress};
+use crate::wire::durable::Media;
 
 /// The media type of a stream whose creator named none.
 pub const DEFAULT_TYPE: &str = "application/octet-stream";
@@ -124,7 +126,21 @@ impl Sidecar {
 
     /// Whether the stream is of JSON values, one a line.
     pub fn is_json(&self) -> bool {
-        essence(&self.content_type) == "application/json"
+        self.media() == Media::Json
+    }
+
+    /// How the stream's bytes are told in events.
+    pub fn media(&self) -> Media {
+        match &*essence(&self.content_type) {
+            "application/json" => Media::Json,
+            text if text.starts_with("text/") => Media::Text,
+            _ => Media::Bytes,
+        }
+    }
+
+    /// What its positions are bound to.
+    pub fn lineage(&self) -> Lineage {
+        Lineage::of_stream(self.generation)
     }
 
     /// Whether it is gone at `now`, having been used last at `touched` (both in milliseconds since 1970).

@@ -4,6 +4,7 @@
 mod append;
 mod create;
 mod headers;
+mod live;
 mod producers;
 mod read;
 
