@@ -63,7 +63,7 @@ impl StreamName {
     pub fn of_directory(directory: &str) -> Option<Self> {
         let text = percent_decode_str(directory).decode_utf8().ok()?;
         let fits = (1..=STREAM_NAME_MAX_BYTES).contains(&directory.len());
-        let is_its_own = utf8_percent_encode(&text, ENCODED).map(str::as_bytes).flatten().eq(directory.as_bytes());
+        let is_its_own = utf8_percent_encode(&text, ENCODED).flat_map(str::as_bytes).eq(directory.as_bytes());
         (fits && is_its_own).then(|| StreamName { directory: directory.into() })
     }
 

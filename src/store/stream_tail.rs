@@ -262,3 +262,147 @@ fn stat(path: &Path) -> io::Result<Option<Metadata>> {
         Err(error) => Err(error),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::limits::STRETCH_MAX_BYTES;
+    use crate::room::sidecar::Intent;
+    use std::fs;
+    use std::io::Write;
+
+    struct Bench {
+        dir: tempfile::TempDir,
+        root: DataRoot,
+        tail: StreamTail,
+    }
+
+    impl Bench {
+        /// A stream of this type, or a chat room.
+        fn new(media_type: Option<&str>, bytes: &[u8]) -> Bench {
+            let dir = tempfile::tempdir().unwrap();
+            let root = DataRoot::open(dir.path()).unwrap();
+            fs::create_dir(dir.path().join("S")).unwrap();
+            fs::write(dir.path().join("S/.log"), bytes).unwrap();
+            let name = StreamName::parse("S").unwrap();
+            if let Some(media_type) = media_type {
+                let room = root.stream(&name).unwrap().unwrap();
+                sidecar::create(&room, &Sidecar::new(media_type), false).unwrap();
+            }
+            let tail = StreamTail::open(&root, &name).unwrap().unwrap();
+            Bench { dir, root, tail }
+        }
+
+        fn path(&self) -> PathBuf {
+            self.dir.path().join("S/.log")
+        }
+
+        fn append(&self, bytes: &[u8]) {
+            fs::OpenOptions::new().append(true).create(true).open(self.path()).unwrap().write_all(bytes).unwrap();
+        }
+
+        fn change(&self, change: impl FnOnce(&mut Sidecar)) {
+            let room = self.root.stream(&self.tail.name).unwrap().unwrap();
+            let (mut sidecar, _) = sidecar::read(&room).unwrap().unwrap();
+            change(&mut sidecar);
+            sidecar::create(&room, &sidecar, false).unwrap();
+        }
+
+        /// All that looking finds, in short.
+        fn looks(&mut self) -> Vec<String> {
+            let mut found = Vec::new();
+            loop {
+                match self.tail.look(&self.root).unwrap() {
+                    Look::Nothing => return found,
+                    Look::Grew(stretch) => {
+                        assert_eq!(stretch.range().end, self.tail.end());
+                        found.push(String::from_utf8_lossy(stretch.bytes()).into_owned());
+                    }
+                    Look::Reset(stale) => found.push(format!("<{}>", stale.reason())),
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn bytes_come_at_once_text_in_whole_characters_and_lines_whole() {
+        let mut bytes = Bench::new(Some("image/png"), b"old");
+        bytes.append(b"\xc3");
+        assert_eq!(bytes.looks(), ["\u{fffd}"]);
+        let mut text = Bench::new(Some("text/markdown"), b"old");
+        text.append(b"a\xc3");
+        assert_eq!(text.looks(), ["a"]);
+        text.append(b"\xa9b");
+        assert_eq!(text.looks(), ["éb"]);
+        for media_type in [None, Some("application/json")] {
+            let mut lines = Bench::new(media_type, b"1\n2");
+            assert_eq!(lines.tail.end(), 2);
+            lines.append(b"3");
+            assert_eq!(lines.looks(), [""; 0]);
+            lines.append(b"\n4\n5");
+            assert_eq!(lines.looks(), ["23\n4\n"]);
+        }
+    }
+
+    #[test]
+    fn much_comes_in_pieces_that_say_whether_there_is_more() {
+        let mut bench = Bench::new(Some("text/plain"), b"");
+        let text = "é".repeat(STRETCH_MAX_BYTES);
+        bench.append(b"x");
+        bench.append(text.as_bytes());
+        let (mut all, mut ends) = (Vec::new(), Vec::new());
+        while let Look::Grew(stretch) = bench.tail.look(&bench.root).unwrap() {
+            assert!(std::str::from_utf8(stretch.bytes()).is_ok());
+            all.extend_from_slice(stretch.bytes());
+            ends.push(bench.tail.end() == bench.tail.reach());
+        }
+        assert_eq!(all, ["x".as_bytes(), text.as_bytes()].concat());
+        assert_eq!(ends, [false, false, true]);
+    }
+
+    #[test]
+    fn a_long_line_of_a_chat_room_comes_in_pieces_once_it_is_whole() {
+        let mut bench = Bench::new(None, b"");
+        let line = "x".repeat(3 * STRETCH_MAX_BYTES);
+        bench.append(line.as_bytes());
+        assert_eq!(bench.looks(), [""; 0]);
+        bench.append(b"\nnext\nha");
+        assert_eq!(bench.looks().concat(), line + "\nnext\n");
+    }
+
+    #[test]
+    fn what_comes_after_the_end_is_not_read_and_what_may_be_is_waited_with() {
+        let mut bench = Bench::new(Some("text/plain"), b"one");
+        let intent = Intent::new(None, None, true, 3, b"two");
+        bench.change(|sidecar| sidecar.intent = Some(intent));
+        bench.append(b"twolate");
+        assert_eq!(bench.looks(), [""; 0]);
+        bench.change(|sidecar| sidecar.record(None, None, true, 6));
+        assert!(!bench.tail.is_closed());
+        assert_eq!(bench.looks(), ["two"]);
+        assert!(bench.tail.is_closed());
+        bench.append(b"later");
+        assert_eq!(bench.looks(), [""; 0]);
+    }
+
+    #[test]
+    fn each_fate_of_a_log_is_noticed() {
+        let mut bench = Bench::new(Some("text/plain"), b"aaaabbbb");
+        fs::write(bench.path(), "b").unwrap();
+        assert_eq!(bench.looks(), ["<truncated>"]);
+        fs::write(bench.path(), "B").unwrap();
+        assert_eq!(bench.looks(), ["<edited>"], "of the same length");
+        fs::write(bench.path(), "c, longer than before").unwrap();
+        assert_eq!(bench.looks(), ["<edited>"]);
+        bench.append(b"late");
+        fs::rename(bench.path(), bench.dir.path().join("S/.log.1")).unwrap();
+        bench.append(b"fresh");
+        assert_eq!(bench.looks(), ["late", "<replaced>"]);
+        fs::remove_file(bench.path()).unwrap();
+        assert_eq!(bench.looks(), ["<removed>"]);
+        bench.append(b"again");
+        assert_eq!(bench.looks(), ["again"]);
+        bench.change(|sidecar| sidecar.generation += 1);
+        assert_eq!(bench.looks(), ["<replaced>"], "it is another stream of the same name");
+    }
+}
