@@ -23,6 +23,12 @@ pub struct StreamLog<'a> {
 impl<'a> StreamLog<'a> {
     /// Opens it.
     pub fn open(room: &RoomDir, sidecar: Option<&'a Sidecar>) -> io::Result<Self> {
+        StreamLog::open_before(room, sidecar, u64::MAX)
+    }
+
+    /// The same, as far as it is before the offset `seen`. Without a lock the log's length must be older than what the
+    /// sidecar says: else what a shell added behind an append that closed the stream would be taken for a part of it.
+    pub fn open_before(room: &RoomDir, sidecar: Option<&'a Sidecar>, seen: u64) -> io::Result<Self> {
         let log = Log::open(room)?;
         let log = match sidecar {
             Some(sidecar) => log.map(|log| log.of_lineage(sidecar.lineage())),
@@ -30,7 +36,7 @@ impl<'a> StreamLog<'a> {
         };
         let mut stream = StreamLog { sidecar, log, end: 0 };
         if let Some(log) = &stream.log {
-            let size = log.size()?;
+            let size = log.size()?.min(seen);
             let size = sidecar.and_then(|sidecar| sidecar.closed).map_or(size, |closed| closed.min(size));
             stream.end = if stream.is_lines() { log.whole_before(size)? } else { size };
         }

@@ -37,10 +37,10 @@ pub(super) fn read(site: &Site<'_>, request: &Request, name: &StreamName) -> Res
     let live = Live::of(request)?;
     // One that has waited is about the position at which it began to.
     let begin = request.waited.map_or_else(|| From::of(request), |waited| Ok(From::After(waited)))?;
-    let (room, sidecar) = open(site, name)?;
+    let (room, sidecar, seen) = open(site, name)?;
     used(&room, sidecar.as_ref())?;
     let sidecar = sidecar.as_ref();
-    let log = StreamLog::open(&room, sidecar)?;
+    let log = StreamLog::open_before(&room, sidecar, seen)?;
     let from = match &begin {
         From::Beginning => 0,
         From::Now => log.end(),
@@ -95,9 +95,9 @@ pub(super) fn finish(opened: Opened<'_>, known: Option<&str>) -> Result<Response
 
 /// What a stream is. Not a use of it.
 pub(super) fn head(site: &Site<'_>, name: &StreamName) -> Result<Response, Problem> {
-    let (room, sidecar) = open(site, name)?;
+    let (room, sidecar, seen) = open(site, name)?;
     let sidecar = sidecar.as_ref();
-    let log = StreamLog::open(&room, sidecar)?;
+    let log = StreamLog::open_before(&room, sidecar, seen)?;
     let mut response =
         Response::empty(StatusCode::OK).with(CONTENT_TYPE, type_of(sidecar)?).with(CACHE_CONTROL, NO_STORE);
     if let Some(ttl) = sidecar.and_then(|sidecar| sidecar.ttl) {
