@@ -241,13 +241,14 @@ fn text_arrives_whole_however_it_was_cut() {
 #[test]
 fn a_connection_is_cycled_and_goes_on_where_it_was() {
     let rooms = Rooms::empty();
-    let server = Server::serve(rooms.root(), &["--lifetime", "0.5", "--ping", "0.2"]);
+    let server = Server::serve(rooms.root(), &["--lifetime", "2.5", "--ping", "0.5"]);
     let site = server.site();
     send(&site, "PUT", "s", &[PLAIN], b"one");
     let mut stream = sse(&site, "s", "-1");
     let (data, control) = pair(&mut stream).unwrap();
     assert_eq!((&*data, &control["upToDate"]), ("one", &Value::Bool(true)));
     assert_eq!(stream.rest(), [], "neither a ping nor the end is an event of the protocol");
+    assert!(!stream.comments().is_empty(), "that somebody is there is shown by a comment");
     send(&site, "POST", "s", &[PLAIN], b"two");
     let (cursor, offset) = (control["streamCursor"].as_str().unwrap(), control["streamNextOffset"].as_str().unwrap());
     let mut stream = sse(&site, "s", &format!("{offset}&cursor={cursor}"));
