@@ -141,6 +141,10 @@ pub struct ServerOptions {
     #[arg(long, value_name = "SECONDS", env = "CHATROOM_LIFETIME", value_parser = config::seconds,
           default_value = "3600")]
     lifetime: Duration,
+    /// After how many seconds at most a long-poll of a stream is answered that nothing came
+    #[arg(long, value_name = "SECONDS", env = "CHATROOM_LONG_POLL", value_parser = config::seconds,
+          default_value = "4")]
+    long_poll: Duration,
     /// After how many seconds without a stream somebody on a web page has left
     #[arg(long, value_name = "SECONDS", env = "CHATROOM_GRACE", value_parser = config::seconds,
           default_value = "10")]
@@ -199,6 +203,7 @@ impl ServerOptions {
             fallback: Some(DEFAULT_ROOT.into()),
             ping: self.ping,
             lifetime: self.lifetime,
+            long_poll: self.long_poll,
             padding: self.padding,
             watch: self.watch,
             bounds: Bounds { all: self.max_streams, room: self.max_room_streams, client: self.max_client_streams },

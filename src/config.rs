@@ -37,6 +37,8 @@ pub struct Config {
     pub ping: Duration,
     /// How long a stream lives at most.
     pub lifetime: Duration,
+    /// How long a long-poll waits for something to tell.
+    pub long_poll: Duration,
     /// Whether what streams say is padded.
     pub padding: Padding,
     /// How changes are noticed.
@@ -90,6 +92,7 @@ impl Default for Config {
             fallback: None,
             ping: limits::PING_DEFAULT,
             lifetime: limits::LIFETIME_DEFAULT,
+            long_poll: limits::LONG_POLL_DEFAULT,
             padding: Padding::Auto,
             watch: WatchMode::Auto,
             bounds: Bounds::default(),
@@ -119,6 +122,9 @@ impl Config {
         if let Some((name, value)) = lookup("CHATROOM_LIFETIME") {
             config.lifetime = checked(name, value, seconds, SECONDS)?;
         }
+        if let Some((name, value)) = lookup("CHATROOM_LONG_POLL") {
+            config.long_poll = checked(name, value, seconds, SECONDS)?;
+        }
         if let Some((name, value)) = lookup("CHATROOM_PADDING") {
             config.padding = checked(name, value, choice, "expected auto, on or off")?;
         }
@@ -139,7 +145,7 @@ impl Config {
             Padding::On => true,
             Padding::Off => false,
         };
-        Pace { ping: self.ping, lifetime: self.lifetime, padding }
+        Pace { ping: self.ping, lifetime: self.lifetime, long_poll: self.long_poll, padding }
     }
 
     /// The data root. Without a setting that says where it is, `None`, but for one who asks `by_shell_name`: as the

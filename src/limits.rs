@@ -142,6 +142,19 @@ pub const STREAMS_DEFAULT: usize = 50_000;
 /// What `Retry-After` says where there is no room for another stream.
 pub const RETRY_AFTER: Duration = Duration::from_secs(10);
 
+/// How long a long-poll waits where the operator does not say: less than the five seconds that the official suite of
+/// Durable Streams gives each of its tests.
+pub const LONG_POLL_DEFAULT: Duration = Duration::from_secs(4);
+
+/// Since when the intervals of `Stream-Cursor` are counted: 9 October 2024, in seconds since 1970.
+pub const CURSOR_EPOCH_SECS: u64 = 1_728_432_000;
+
+/// How long such an interval is.
+pub const CURSOR_INTERVAL_SECS: u64 = 20;
+
+/// By how many intervals at most a client is put ahead that is back within its interval: an hour.
+pub const CURSOR_JITTER: u64 = 3600 / CURSOR_INTERVAL_SECS;
+
 /// After how long a silence a stream says `ping`.
 pub const PING_DEFAULT: Duration = Duration::from_secs(30);
 

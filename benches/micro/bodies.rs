@@ -65,7 +65,7 @@ fn stretch() -> Stretch {
 
 fn encode(format: Format, framing: Framing) -> Box<dyn FnMut()> {
     let (stretch, encoding) = (stretch(), Encoding { format, framing });
-    Box::new(move || drop(black_box(encoding.lines(black_box(&stretch)))))
+    Box::new(move || drop(black_box(encoding.of(black_box(&stretch)))))
 }
 
 fn stretch_lines() -> Box<dyn FnMut()> {

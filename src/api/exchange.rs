@@ -10,6 +10,8 @@ use http::{HeaderMap, Method, StatusCode};
 use crate::limits::STRETCH_MAX_BYTES;
 use crate::live::registry::OnDisk;
 use crate::live::stream::Stream;
+use crate::live::wait::Wait;
+use crate::room::cursor::Cursor;
 use crate::store::log::Log;
 use crate::wire::form::Fields;
 
@@ -32,6 +34,8 @@ pub struct Request {
     pub client: Option<IpAddr>,
     /// Who the front end says it is, having made sure (`REMOTE_USER`).
     pub authenticated: Option<String>,
+    /// For what comes after this position it has waited, and it waits no longer.
+    pub waited: Option<Cursor>,
 }
 
 /// Why a request has no body that could be used.
@@ -112,6 +116,8 @@ pub enum Body {
     Log(LogBody),
     /// A live stream, to be opened. The head is sent first.
     Stream(Box<Stream>),
+    /// None yet: the request is to be asked again, as one that has waited, once the wait is over.
+    Wait(Box<Wait>),
 }
 
 /// A part of a log, read as it is sent.
@@ -199,7 +205,7 @@ impl Response {
         match &self.body {
             Body::Whole(bytes) => Some(bytes.len() as u64),
             Body::Log(log) => Some(log.remaining()),
-            Body::Stream(_) => None,
+            Body::Stream(_) | Body::Wait(_) => None,
         }
     }
 }

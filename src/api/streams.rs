@@ -68,6 +68,7 @@ pub fn plan(site: &Site<'_>, slot: Slot, prelude: Vec<u8>) -> Stream {
         start: Start::Now,
         format: Format::Json,
         user: None::<UserName>,
+        cursor: 0,
         prelude,
         pace: Pace { lifetime, ..site.pace },
     }

@@ -59,18 +59,22 @@ pub fn run() -> ExitCode {
 
 fn answer(variables: &Variables, out: &mut (impl Write + AsFd)) -> io::Result<u8> {
     let program = variables.program().or_else(program_by_name);
-    let request = variables
+    let mut request = variables
         .request(read_body(variables)?, program, |script| Mount { mount: script.to_owned(), path: String::new() });
     let (response, watch) = match open(variables, program.is_some()) {
         Ok((root, config)) => {
             let pace = config.pace(!variables.is_flushed());
-            (
-                router::handle(
-                    &Site { root, pace, registry: None, ack: config.ack, admission: Admission::new(config.bounds) },
-                    &request,
-                ),
-                config.watch,
-            )
+            let admission = Admission::new(config.bounds);
+            let site = Site { root, pace, registry: None, ack: config.ack, admission };
+            let mut response = router::handle(&site, &request);
+            if let Body::Wait(wait) = &response.body {
+                if !solo::wait(wait, config.watch, out)? {
+                    return Ok(0);
+                }
+                request.waited = Some(wait.after);
+                response = router::handle(&site, &request);
+            }
+            (response, config.watch)
         }
         Err((problem, exit_status)) => (problem.into_response().exiting(exit_status), WatchMode::Auto),
     };
@@ -122,6 +126,7 @@ fn send(response: Response, only_head: bool, watch: WatchMode, out: &mut (impl W
             }
         }
         Body::Stream(stream) => return serve(*stream, watch, head, out),
+        Body::Wait(_) => out.write_all(&head)?,
     }
     out.flush()
 }

@@ -64,7 +64,7 @@ async fn next_stream(
     session: &mut Session,
 ) -> io::Result<Option<(Box<Open>, bool)>> {
     while let Some(request) = next_request(server, socket, session).await? {
-        match answer(server, socket, request).await? {
+        match answer(server, socket, session, request).await? {
             Next::Request => session.answered(),
             Next::Close => break,
             Next::Stream(open, keep_conn) => return Ok(Some((open, keep_conn))),
@@ -130,22 +130,50 @@ fn meanwhile(session: &mut Session, bytes: &[u8]) -> Input {
     }
 }
 
-async fn answer(server: &Rc<Server>, socket: &Rc<Socket>, request: Request) -> io::Result<Next> {
+/// Waits until the peer gives up on its request. Says whether it wants the request ended in order.
+async fn given_up(socket: &Socket, session: &mut Session) -> io::Result<bool> {
+    loop {
+        let mut input = Input::Ignore;
+        if socket.read(|bytes| input = meanwhile(session, bytes)).await? == 0 {
+            return Ok(false);
+        }
+        match input {
+            Input::Ignore => {}
+            Input::Reply(reply) => socket.write_all(reply).await?,
+            Input::End => return Ok(true),
+            Input::Stop => return Ok(false),
+        }
+    }
+}
+
+async fn answer(server: &Rc<Server>, socket: &Rc<Socket>, session: &mut Session, request: Request) -> io::Result<Next> {
     let Request { id, keep_conn, params, body } = request;
     let variables = Variables::new(params);
     let program = variables.program();
     // Without PATH_INFO, as in the parameters that nginx ships, the script's name is the path.
-    let asked = variables.request(body.map(Bytes::from).ok_or(BadBody::TooLong), program, |script| Mount {
+    let mut asked = variables.request(body.map(Bytes::from).ok_or(BadBody::TooLong), program, |script| Mount {
         mount: String::new(),
         path: script.to_owned(),
     });
+    let next = if keep_conn { Next::Request } else { Next::Close };
     let response = match variables.config(server.config()) {
-        Ok(config) => server.handle(&config, &asked).await,
+        Ok(config) => tokio::select! {
+            biased;
+            response = server.handle(&config, &mut asked) => response,
+            // Only one that waits comes here.
+            end = given_up(socket, session) => {
+                if !end? {
+                    return Ok(Next::Close);
+                }
+                let mut out = Vec::new();
+                record::end(&mut out, id, record::Outcome::Complete);
+                return socket.write_all(out.into()).await.map(|()| next);
+            }
+        },
         Err(error) => Problem::new(StatusCode::INTERNAL_SERVER_ERROR, error).into_response(),
     };
     let only_head = asked.method == Method::HEAD;
     drop((variables, asked));
-    let next = if keep_conn { Next::Request } else { Next::Close };
     let mut head = Vec::new();
     cgi::head(&mut head, response.status, &response.headers);
     match response.body {
@@ -185,7 +213,7 @@ async fn send(socket: &Socket, id: u16, head: Vec<u8>, body: Body) -> io::Result
                 socket.write_all(std::mem::take(&mut out).into()).await?;
             }
         }
-        Body::Stream(_) => record::stdout(&mut out, id, &head),
+        Body::Stream(_) | Body::Wait(_) => record::stdout(&mut out, id, &head),
     }
     record::end(&mut out, id, record::Outcome::Complete);
     socket.write_all(out.into()).await

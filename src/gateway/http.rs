@@ -141,7 +141,7 @@ async fn answer(server: &Server, request: hyper::Request<Incoming>, peer: Option
         Ok(Err(_)) => return Problem::bad_request("the body did not come whole").into_response(),
         Err(_) => return Problem::new(StatusCode::REQUEST_TIMEOUT, "the body did not come in time").into_response(),
     };
-    let request = Request {
+    let mut request = Request {
         method: parts.method,
         mount: String::new(),
         path: percent_decode_str(parts.uri.path()).decode_utf8_lossy().into_owned(),
@@ -150,8 +150,9 @@ async fn answer(server: &Server, request: hyper::Request<Incoming>, peer: Option
         headers: parts.headers,
         body,
         authenticated: None,
+        waited: None,
     };
-    server.handle(server.config(), &request).await
+    server.handle(server.config(), &mut request).await
 }
 
 /// Reads what is left of a body, as far as that is worth it, and keeps none of it.
@@ -205,7 +206,7 @@ fn into_hyper(response: Response) -> hyper::Response<Content> {
     let content = match response.body {
         Body::Whole(bytes) => Content::Whole(Some(bytes)),
         Body::Log(log) => Content::Log(log),
-        Body::Stream(_) => Content::Whole(None),
+        Body::Stream(_) | Body::Wait(_) => Content::Whole(None),
     };
     let mut answer = hyper::Response::new(content);
     *answer.status_mut() = response.status;

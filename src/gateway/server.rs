@@ -19,7 +19,7 @@ use tokio::task::LocalSet;
 use tracing::{info, warn};
 
 use crate::api::dropin::Program;
-use crate::api::exchange::{Request, Response};
+use crate::api::exchange::{Body, Request, Response};
 use crate::api::problem::Problem;
 use crate::api::router;
 use crate::api::site::Site;
@@ -214,8 +214,8 @@ impl Server {
         &self.config
     }
 
-    /// Answers a request by `config`.
-    pub async fn handle(&self, config: &Config, request: &Request) -> Response {
+    /// Answers a request by `config`, once it has waited where it is one that waits.
+    pub async fn handle(&self, config: &Config, request: &mut Request) -> Response {
         let by_shell_name = Program::of_path(&request.path).is_some();
         let Some(path) = config.data_root(by_shell_name) else {
             let detail = "CHATROOM_ROOT is not set: expected the path of the folder of rooms";
@@ -227,7 +227,13 @@ impl Server {
                 let admission = registry.admission.clone();
                 let site =
                     Site { root, pace: config.pace(false), registry: Some(registry), ack: config.ack, admission };
-                router::handle(&site, request).settled().await
+                let response = router::handle(&site, request).settled().await;
+                let Body::Wait(wait) = response.body else { return response };
+                request.waited = Some(wait.after);
+                match self.hub.wait(&wait).await {
+                    Ok(()) => router::handle(&site, request).settled().await,
+                    Err(error) => Problem::from(error).into_response(),
+                }
             }
             Err(error) => {
                 warn!(root = %path.display(), %error, "the data root can't be opened");

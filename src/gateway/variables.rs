@@ -65,6 +65,7 @@ impl Variables {
             body: body.and_then(|body| self.whole(body)),
             client: self.get("REMOTE_ADDR").and_then(|address| address.parse().ok()),
             authenticated: self.get("REMOTE_USER"),
+            waited: None,
         }
     }
 

@@ -92,7 +92,7 @@ impl Admission {
         let full = |bound: Option<usize>, count: Option<&usize>| {
             bound.filter(|bound| count.copied().unwrap_or_default() >= *bound)
         };
-        let is_room = matches!(key.1, Topic::Room(_));
+        let is_room = matches!(key.1, Topic::Room(_) | Topic::Stream(_));
         if let Some(bound) = full(self.bounds.room.filter(|_| is_room), taken.topics.get(key)) {
             return Err(Full::Room(bound));
         }
@@ -122,7 +122,7 @@ impl Admission {
 
     /// How many rooms have streams.
     pub fn rooms(&self) -> usize {
-        self.lock().topics.keys().filter(|key| matches!(key.1, Topic::Room(_))).count()
+        self.lock().topics.keys().filter(|key| matches!(key.1, Topic::Room(_) | Topic::Stream(_))).count()
     }
 
     fn lock(&self) -> MutexGuard<'_, Taken> {

@@ -1,20 +1,25 @@
-//! The forms in which a room's lines leave. There are few, so each line is encoded once for all
+//! The forms in which a room's lines or a stream's bytes leave. There are few, so each is encoded once for all
 //! readers that want the same.
+
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
 use chrono::Local;
 
 use crate::room::message::Message;
 use crate::store::log::Stretch;
-use crate::wire::{fastcgi, sse};
+use crate::wire::durable::{self, Media, Standing};
+use crate::wire::{fastcgi, interval, sse};
 
-/// What the data of a `message` event is.
+/// What is said of a stretch of a log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Format {
-    /// The message as JSON.
+    /// Each line's message as JSON, in a `message` event.
     Json,
-    /// The log's line as it is.
+    /// Each line as it is, in a `message` event.
     Raw,
+    /// Its bytes, as Durable Streams has them: a `data` event and a `control` event.
+    Bytes(Media, Standing),
 }
 
 /// What carries the events.
@@ -36,33 +41,48 @@ pub struct Encoding {
 }
 
 impl Encoding {
-    /// How many there are.
+    /// How many there are of one feed: a room's lines have two formats, and a stream's bytes two standings.
     pub const COUNT: usize = 4;
 
-    /// A number below [`Encoding::COUNT`] of its own.
+    /// A number below [`Encoding::COUNT`] of its own, among those of one feed.
     pub fn index(self) -> usize {
-        self.format as usize * 2 + self.framing as usize
+        let first = matches!(self.format, Format::Json | Format::Bytes(_, Standing::Behind));
+        usize::from(!first) * 2 + self.framing as usize
     }
 
-    /// The lines of a stretch as events.
-    pub fn lines(self, stretch: &Stretch) -> Bytes {
+    /// A stretch as events.
+    pub fn of(self, stretch: &Stretch) -> Bytes {
         let mut out = Vec::new();
-        for line in stretch.lines() {
-            match self.format {
-                Format::Raw => {
+        match self.format {
+            Format::Raw => {
+                for line in stretch.lines() {
                     let data = line.bytes.strip_suffix(b"\r").unwrap_or(line.bytes);
                     sse::event(&mut out, Some(&line.id), "message", data);
                 }
-                Format::Json => {
+            }
+            Format::Json => {
+                for line in stretch.lines() {
                     let message = Message::new(line.id, line.bytes, line.cut, &Local);
                     // Strings and numbers only: it always has a JSON form.
                     let data = serde_json::to_vec(&message).unwrap_or_default();
                     sse::event(&mut out, Some(&line.id), "message", &data);
                 }
             }
+            Format::Bytes(media, standing) => part(&mut out, stretch, media, standing, interval_now()),
         }
         self.framing.frame(out)
     }
+}
+
+/// Appends a part of a stream as a pair of events.
+pub fn part(out: &mut Vec<u8>, stretch: &Stretch, media: Media, standing: Standing, cursor: u64) {
+    durable::data(out, media, stretch.window(), stretch.bytes());
+    durable::control(out, &stretch.end(), cursor, standing);
+}
+
+/// The interval of time that it is now, as `Stream-Cursor` counts them.
+pub fn interval_now() -> u64 {
+    interval::at(SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs())
 }
 
 impl Framing {

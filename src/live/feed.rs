@@ -1,6 +1,6 @@
 //! What all readers of a room have in common, read and encoded once: its tail, the last stretch of
 //! it, and who is there. The list of rooms is such a feed too, without a log, and so is how many
-//! messages each has.
+//! messages each has. A stream is one without members.
 
 use std::collections::{HashSet, VecDeque};
 use std::io;
@@ -12,13 +12,15 @@ use bytes::Bytes;
 use crate::limits::{PAGE_MAX_BYTES, RESET_LINES, RING_MAX_BATCHES, RING_MAX_BYTES};
 use crate::live::encoding::{Encoding, Framing};
 use crate::live::metrics::Metrics;
+use crate::live::source::Source;
 use crate::live::subscription::Tip;
 use crate::room::cursor::Cursor;
 use crate::room::name::RoomName;
+use crate::room::stream_name::StreamName;
 use crate::store::count::Counts;
 use crate::store::log::{Log, Stale, Stretch};
 use crate::store::root::DataRoot;
-use crate::store::tail::{Look, Tail};
+use crate::store::tail::Look;
 use crate::store::watch::{Hint, Place, Watch};
 use crate::store::{avatars, history};
 use crate::wire::{json, sse};
@@ -32,6 +34,8 @@ pub enum Topic {
     Counts,
     /// A room: its messages and members.
     Room(RoomName),
+    /// A stream: its bytes.
+    Stream(StreamName),
 }
 
 /// What is known to have changed, maybe.
@@ -63,7 +67,7 @@ struct Noted {
 }
 
 struct Inner {
-    tail: Option<Tail>,
+    source: Source,
     counts: Counts,
     /// What is watched beside the feed's own places: the avatars of a room, or the rooms that are counted.
     watched: HashSet<Place>,
@@ -80,6 +84,8 @@ pub struct View {
     pub log: Option<Arc<Log>>,
     /// Whether it is about something that has positions: a room, with or without a log.
     pub has_positions: bool,
+    /// How far the log is known to reach: more than was read where there is more.
+    pub reach: u64,
     state: Arc<State>,
     batches: Vec<Arc<Batch>>,
 }
@@ -99,6 +105,17 @@ pub struct Batch {
     encoded: [OnceLock<Bytes>; Encoding::COUNT],
 }
 
+impl Topic {
+    /// Whether it is about what is in this directory.
+    fn is_in(&self, stream: &StreamName) -> bool {
+        match self {
+            Topic::Rooms | Topic::Counts => false,
+            Topic::Room(room) => room.as_str() == stream.directory(),
+            Topic::Stream(own) => own == stream,
+        }
+    }
+}
+
 impl Changes {
     /// All of it.
     pub const ALL: Changes = Changes { log: true, state: true, place: true };
@@ -109,9 +126,9 @@ impl Changes {
         match (hint, topic) {
             (Hint::Everything, _) => changes = Changes::ALL,
             (Hint::Rooms, Topic::Rooms | Topic::Counts) => changes.state = true,
-            (Hint::Log(_) | Hint::Room(_), Topic::Counts) => changes.state = true,
-            (Hint::Room(hinted), Topic::Room(room)) if hinted == room => changes = Changes::ALL,
-            (Hint::Log(hinted), Topic::Room(room)) if hinted == room => changes.log = true,
+            (Hint::Log(stream) | Hint::Room(stream), Topic::Counts) if stream.room().is_some() => changes.state = true,
+            (Hint::Room(hinted), topic) if topic.is_in(hinted) => changes = Changes::ALL,
+            (Hint::Log(hinted), topic) if topic.is_in(hinted) => changes.log = true,
             (Hint::Members(hinted), Topic::Room(room)) if hinted == room => changes.state = true,
             _ => return None,
         }
@@ -171,7 +188,7 @@ impl Feed {
         if self.topic == Topic::Counts {
             let mut noted = lock(&self.noted);
             match hint {
-                Hint::Log(room) => noted.rooms.push(room.clone()),
+                Hint::Log(stream) => noted.rooms.extend(stream.room()),
                 _ => noted.all = true,
             }
         }
@@ -236,14 +253,16 @@ impl Feed {
 
     /// One look at the log. Says whether it found anything.
     fn read_log(&self, inner: &mut Inner) -> io::Result<bool> {
-        let Some(tail) = &mut inner.tail else { return Ok(false) };
-        match tail.look(&self.root)? {
+        let found = inner.source.look(&self.root)?;
+        let closed = inner.source.is_closed();
+        match found {
+            Look::Nothing if closed != inner.view.tip.closed => inner.update(|tip| tip.closed = closed),
             Look::Nothing => return Ok(false),
             Look::Grew(stretch) => {
                 let (end, batch) = (stretch.range().end, Batch::new(stretch));
                 self.metrics.messages.inc_by(batch.lines);
                 inner.keep(batch);
-                inner.update(|tip| tip.end = end);
+                inner.update(|tip| (tip.end, tip.closed) = (end, closed));
             }
             Look::Reset(stale) => inner.begin_anew(stale),
         }
@@ -273,6 +292,11 @@ impl Feed {
                     inner.set_state("members", json::spaced(&members));
                 }
             },
+            Topic::Stream(name) => {
+                if may_end && self.root.stream(name)?.is_none() {
+                    inner.update(|tip| tip.gone = true);
+                }
+            }
         }
         Ok(false)
     }
@@ -282,7 +306,7 @@ impl Feed {
         let noted = std::mem::take(&mut *lock(&self.noted));
         if noted.all {
             let rooms = self.root.rooms().inspect_err(|_| lock(&self.noted).all = true)?;
-            self.watch_within(inner, rooms.iter().cloned().map(Place::Room).collect());
+            self.watch_within(inner, rooms.iter().map(|room| Place::Room(room.into())).collect());
             inner.counts.list(rooms);
         }
         noted.rooms.into_iter().for_each(|room| inner.counts.note(room));
@@ -320,7 +344,8 @@ impl Drop for Feed {
 fn places(topic: &Topic) -> Vec<Place> {
     match topic {
         Topic::Rooms | Topic::Counts => vec![Place::Root],
-        Topic::Room(room) => vec![Place::Root, Place::Room(room.clone())],
+        Topic::Room(room) => vec![Place::Root, Place::Room(room.into())],
+        Topic::Stream(stream) => vec![Place::Root, Place::Room(stream.clone())],
     }
 }
 
@@ -330,22 +355,20 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 impl Inner {
     fn open(root: &DataRoot, topic: &Topic) -> io::Result<Option<Inner>> {
-        let tail = match topic {
-            Topic::Rooms | Topic::Counts => None,
-            Topic::Room(room) if root.room(room)?.is_none() => return Ok(None),
-            Topic::Room(room) => Some(Tail::open(root, room)?),
-        };
-        let tip =
-            Tip { epoch: 0, reason: "", fresh: 0, end: tail.as_ref().map_or(0, Tail::end), state: 0, gone: false };
+        let Some(source) = Source::open(root, topic)? else { return Ok(None) };
+        // A stream has but one state: that it is there.
+        let state = u64::from(matches!(source, Source::Stream(_)));
+        let (end, closed) = (source.end(), source.is_closed());
         let view = View {
-            tip,
-            log: tail.as_ref().and_then(Tail::log).cloned(),
-            has_positions: tail.is_some(),
+            tip: Tip { epoch: 0, reason: "", fresh: 0, end, state, closed, gone: false },
+            log: source.log().cloned(),
+            has_positions: !matches!(source, Source::None),
+            reach: source.reach(),
             state: Arc::new(State { name: "", json: Vec::new(), framed: Default::default() }),
             batches: Vec::new(),
         };
         Ok(Some(Inner {
-            tail,
+            source,
             counts: Counts::default(),
             watched: HashSet::new(),
             ring: VecDeque::new(),
@@ -356,19 +379,20 @@ impl Inner {
 
     /// The log is another now: its life ends, and a new one begins.
     fn begin_anew(&mut self, stale: Stale) {
-        let Some(tail) = &self.tail else { return };
-        let end = tail.end();
-        let fresh = match tail.log() {
+        let (end, closed) = (self.source.end(), self.source.is_closed());
+        let fresh = match (&self.source, self.source.log()) {
             // Where its last lines can't be found, what comes is shown.
-            Some(log) => history::start_of_last(log, end, RESET_LINES, PAGE_MAX_BYTES).unwrap_or(end),
-            None => 0,
+            (Source::Room(_), Some(log)) => {
+                history::start_of_last(log, end, RESET_LINES, PAGE_MAX_BYTES).unwrap_or(end)
+            }
+            _ => 0,
         };
         self.ring.clear();
         self.ring_bytes = 0;
         self.update(|tip| {
             tip.epoch += 1;
             tip.reason = stale.reason();
-            (tip.fresh, tip.end) = (fresh, end);
+            (tip.fresh, tip.end, tip.closed) = (fresh, end, closed);
         });
     }
 
@@ -400,8 +424,9 @@ impl Inner {
         change(&mut tip);
         self.view = Arc::new(View {
             tip,
-            log: self.tail.as_ref().and_then(Tail::log).cloned(),
-            has_positions: self.tail.is_some(),
+            log: self.source.log().cloned(),
+            has_positions: self.view.has_positions,
+            reach: self.source.reach(),
             state: state.unwrap_or_else(|| self.view.state.clone()),
             batches: self.ring.iter().cloned().collect(),
         });
@@ -435,12 +460,18 @@ impl View {
 
 impl Batch {
     fn new(stretch: Stretch) -> Batch {
-        Batch { lines: stretch.count(), stretch, encoded: Default::default() }
+        // Of what is no lines, one reads at a time counts as one message.
+        Batch { lines: stretch.count().max(1), stretch, encoded: Default::default() }
     }
 
     /// Its lines as events.
     pub fn encoded(&self, encoding: Encoding) -> Bytes {
-        self.encoded[encoding.index()].get_or_init(|| encoding.lines(&self.stretch)).clone()
+        self.encoded[encoding.index()].get_or_init(|| encoding.of(&self.stretch)).clone()
+    }
+
+    /// What it is made of.
+    pub fn stretch(&self) -> &Stretch {
+        &self.stretch
     }
 
     /// The offsets its lines reach from and to.

@@ -6,6 +6,7 @@ use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::future::poll_fn;
 use std::io;
+use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -23,6 +24,7 @@ use crate::live::registry::{Inbox, Key, Registry};
 use crate::live::socket::Socket;
 use crate::live::stream::Stream;
 use crate::live::subscriber::{Input, Outcome, Subscriber, Turn};
+use crate::live::wait::Wait;
 use crate::room::name::{RoomName, UserName};
 use crate::store::avatars;
 use crate::store::root::DataRoot;
@@ -43,6 +45,19 @@ pub struct Hub {
 struct Local {
     feed: Arc<Feed>,
     readers: Vec<Rc<RefCell<Subscriber>>>,
+    /// How many wait for it, and what wakes them.
+    waiting: usize,
+    changed: Rc<Notify>,
+}
+
+impl Local {
+    fn of(feed: &Arc<Feed>) -> Local {
+        Local { feed: feed.clone(), readers: Vec::new(), waiting: 0, changed: Rc::default() }
+    }
+
+    fn is_idle(&self) -> bool {
+        self.readers.is_empty() && self.waiting == 0
+    }
 }
 
 impl Hub {
@@ -118,12 +133,7 @@ impl Hub {
         request: u16,
     ) -> io::Result<Option<Box<Open>>> {
         let key = stream.slot.key().clone();
-        let Some(feed) = self.registry.feed(&key)? else { return Ok(None) };
-        // A position that was given out by somebody who has read further must not seem to be of
-        // another log: the feed reads up to here, too. Hints for a feed without readers on this worker
-        // were not for it, so then it reads the state, too.
-        let is_new = !self.rooms.borrow().contains_key(&key);
-        feed.catch_up(Changes { log: true, state: is_new, place: false })?;
+        let Some(feed) = self.feed(&key)? else { return Ok(None) };
         if feed.is_counting() {
             // Nobody else says that there is more.
             self.inbox.put(&key.0, &Hint::Rooms);
@@ -142,6 +152,41 @@ impl Hub {
         Ok(Some(Box::new(open)))
     }
 
+    /// The feed about `key`, read up to now; `None` where there is no such thing.
+    fn feed(&self, key: &Key) -> io::Result<Option<Arc<Feed>>> {
+        let Some(feed) = self.registry.feed(key)? else { return Ok(None) };
+        // A position that was given out by somebody who has read further must not seem to be of
+        // another log: the feed reads up to here, too. Hints for a feed without readers on this worker
+        // were not for it, so then it reads the state, too.
+        let is_new = !self.rooms.borrow().contains_key(key);
+        feed.catch_up(Changes { log: true, state: is_new, place: false })?;
+        Ok(Some(feed))
+    }
+
+    /// Waits until there is something to say to one who waits, or its time is over, or the server stops.
+    pub async fn wait(self: &Rc<Self>, wait: &Wait) -> io::Result<()> {
+        let Some(feed) = self.feed(wait.slot.key())? else { return Ok(()) };
+        let waiting = Waiting::begin(self, wait.slot.key().clone(), &feed);
+        let epoch = feed.view().tip.epoch;
+        if wait.is_vain(&feed.view())? {
+            return Ok(());
+        }
+        let come = async {
+            loop {
+                let mut changed = pin!(waiting.changed.notified());
+                // From here on no change goes unnoticed.
+                changed.as_mut().enable();
+                if self.stopping.get() || wait.is_over(&feed.view(), epoch) {
+                    return;
+                }
+                changed.await;
+            }
+        };
+        // Its time being over is an answer, too.
+        let _ = tokio::time::timeout(wait.time, come).await;
+        Ok(())
+    }
+
     /// Tells all readers that the server stops.
     pub fn stop(&self) {
         self.stopping.set(true);
@@ -149,23 +194,27 @@ impl Hub {
             for reader in &local.readers {
                 reader.borrow_mut().finish(End::Stopping);
             }
+            local.changed.notify_waiters();
         }
     }
 
     fn concerned(&self, root: &Arc<DataRoot>, hint: &Hint) -> Vec<(Key, Changes)> {
         let rooms = self.rooms.borrow();
-        let about = |topic: &Topic| {
-            let key = (root.clone(), topic.clone());
+        let about = |topic: Topic| {
+            let key = (root.clone(), topic);
             let changes = rooms.get(&key)?.feed.concern(hint)?;
             Some((key, changes))
         };
         match hint {
-            Hint::Rooms => [about(&Topic::Rooms), about(&Topic::Counts)].into_iter().flatten().collect(),
-            Hint::Room(room) | Hint::Log(room) | Hint::Members(room) => {
-                [about(&Topic::Room(room.clone())), about(&Topic::Counts)].into_iter().flatten().collect()
+            Hint::Rooms => [about(Topic::Rooms), about(Topic::Counts)].into_iter().flatten().collect(),
+            Hint::Members(room) => about(Topic::Room(room.clone())).into_iter().collect(),
+            // A room is a stream, too.
+            Hint::Room(stream) | Hint::Log(stream) => {
+                let room = stream.room().and_then(|room| about(Topic::Room(room)));
+                [room, about(Topic::Stream(stream.clone())), about(Topic::Counts)].into_iter().flatten().collect()
             }
             Hint::Everything => {
-                rooms.keys().filter(|(other, _)| other == root).filter_map(|(_, topic)| about(topic)).collect()
+                rooms.keys().filter(|(other, _)| other == root).filter_map(|(_, topic)| about(topic.clone())).collect()
             }
         }
     }
@@ -189,6 +238,7 @@ impl Hub {
                     reader.flush(&view, &mut turn);
                 }
             }
+            local.changed.notify_waiters();
             self.registry.metrics.add(turn.tally);
             if turn.tally.deliveries > 0 {
                 self.registry.metrics.delivered(since.elapsed());
@@ -280,7 +330,7 @@ impl Open {
         }
         let mut rooms = hub.rooms.borrow_mut();
         let feed = subscriber.borrow().feed().clone();
-        let local = rooms.entry(key.clone()).or_insert_with(|| Local { feed: feed.clone(), readers: Vec::new() });
+        let local = rooms.entry(key.clone()).or_insert_with(|| Local::of(&feed));
         // A room that was removed and made again has another feed. Readers of the old one learn
         // from it that it is gone.
         local.feed = feed;
@@ -302,13 +352,45 @@ impl Drop for Open {
             if let Some(moved) = local.readers.get(index) {
                 moved.borrow_mut().index = index;
             }
-            if local.readers.is_empty() {
+            if local.is_idle() {
                 rooms.remove(key);
             }
         }
         drop(rooms);
         if let ((root, Topic::Room(room)), Some(user)) = (key, self.user.take()) {
             self.hub.depart(root.clone(), room.clone(), user);
+        }
+    }
+}
+
+/// One who waits, for as long as it does.
+struct Waiting {
+    hub: Rc<Hub>,
+    key: Key,
+    changed: Rc<Notify>,
+}
+
+impl Waiting {
+    fn begin(hub: &Rc<Hub>, key: Key, feed: &Arc<Feed>) -> Waiting {
+        let mut rooms = hub.rooms.borrow_mut();
+        let local = rooms.entry(key.clone()).or_insert_with(|| Local::of(feed));
+        local.feed = feed.clone();
+        local.waiting += 1;
+        let changed = local.changed.clone();
+        drop(rooms);
+        hub.arrived.notify_one();
+        Waiting { hub: hub.clone(), key, changed }
+    }
+}
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        let mut rooms = self.hub.rooms.borrow_mut();
+        if let Some(local) = rooms.get_mut(&self.key) {
+            local.waiting -= 1;
+            if local.is_idle() {
+                rooms.remove(&self.key);
+            }
         }
     }
 }

@@ -12,6 +12,8 @@ pub mod reader;
 pub mod registry;
 pub mod socket;
 pub mod solo;
+mod source;
 pub mod stream;
 pub mod subscriber;
 pub mod subscription;
+pub mod wait;

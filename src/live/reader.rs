@@ -10,13 +10,15 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 
 use crate::limits::{PADDING_BYTES, PAGE_MAX_BYTES, RESET_LINES, WRITE_MAX_BYTES, WRITE_MAX_SLICES};
-use crate::live::encoding::{Encoding, Framing};
+use crate::live::encoding::{Encoding, Format, Framing, interval_now, part};
 use crate::live::feed::View;
 use crate::live::metrics::Tally;
 use crate::live::stream::{Start, Stream};
 use crate::live::subscription::{Beat, Step, Subscription};
 use crate::store::history::start_of_last;
 use crate::store::since::since;
+use crate::store::stream_tail::next;
+use crate::wire::durable::{self, Media, Standing};
 use crate::wire::{fastcgi, sse};
 
 /// The web server's number for a request that stands for all: what shared records are made for.
@@ -32,6 +34,8 @@ pub struct Reader {
     padding: bool,
     /// What comes before the first event, until it is sent.
     prelude: Option<Box<[u8]>>,
+    /// A client of a stream gets no `Stream-Cursor` below this one.
+    cursor: u64,
     ended: bool,
 }
 
@@ -75,6 +79,7 @@ impl Reader {
         Ok(Reader {
             subscription: Subscription::new(&view.tip, start, now, pace.ping, pace.lifetime),
             encoding: Encoding { format: stream.format, framing },
+            cursor: stream.cursor,
             request,
             padding: pace.padding,
             prelude: Some(std::mem::take(&mut stream.prelude).into_boxed_slice()),
@@ -100,13 +105,13 @@ impl Reader {
     /// Adds to `out` what is ready to be sent, up to about [`WRITE_MAX_BYTES`]. Adds nothing where
     /// nothing is ready.
     pub fn gather(&mut self, view: &View, now: Instant, out: &mut Vec<Bytes>, tally: &mut Tally) -> io::Result<()> {
-        let (mut gathered, before) = (0, tally.deliveries);
+        let (mut gathered, before, had_ended) = (0, tally.deliveries, self.ended);
         while !self.ended && gathered < WRITE_MAX_BYTES && out.len() < WRITE_MAX_SLICES {
             let Some(bytes) = self.step(view, tally)? else { break };
             gathered += bytes.len();
             out.push(bytes);
         }
-        if gathered > 0 {
+        if gathered > 0 || self.ended != had_ended {
             self.close_write(now, out);
         }
         tally.coalesced += u64::from(tally.deliveries > before + 1);
@@ -117,7 +122,11 @@ impl Reader {
     pub fn tick(&mut self, now: Instant, out: &mut Vec<Bytes>) {
         match self.subscription.tick(now) {
             Some(Beat::Ping) => {
-                out.push(self.own("ping", b"keepalive"));
+                out.push(match self.encoding.format {
+                    // A comment: the protocol knows no such event.
+                    Format::Bytes(..) => self.framed(sse::padding(0)),
+                    _ => self.own("ping", b"keepalive"),
+                });
                 self.close_write(now, out);
             }
             Some(Beat::Timeout) => self.finish(End::Lifetime, now, out),
@@ -132,16 +141,21 @@ impl Reader {
         self.close_write(now, out);
     }
 
-    /// Adds to `out` that the stream ends, and why.
+    /// Adds to `out` that the stream ends, and why. A reader of bytes is not told: it goes on where it was.
     pub fn finish(&mut self, end: End, now: Instant, out: &mut Vec<Bytes>) {
         if !self.ended {
-            out.push(self.own("timeout", end.sentence().as_bytes()));
+            if !matches!(self.encoding.format, Format::Bytes(..)) {
+                out.push(self.own("timeout", end.sentence().as_bytes()));
+            }
             self.ended = true;
             self.close_write(now, out);
         }
     }
 
     fn step(&mut self, view: &View, tally: &mut Tally) -> io::Result<Option<Bytes>> {
+        if let Format::Bytes(media, _) = self.encoding.format {
+            return self.step_of_bytes(view, media, tally);
+        }
         let framing = self.encoding.framing;
         Ok(Some(match self.subscription.next(&view.tip) {
             Step::Wait => return Ok(None),
@@ -167,7 +181,7 @@ impl Reader {
                         self.subscription.advance(stretch.range());
                         tally.deliveries += stretch.count();
                         tally.catch_ups += 1;
-                        self.numbered(self.encoding.lines(&stretch))
+                        self.numbered(self.encoding.of(&stretch))
                     }
                     // The log has changed since: the next look at it says how.
                     None => return Ok(None),
@@ -179,11 +193,69 @@ impl Reader {
                 sse::event(&mut event, Some(&view.cursor(offset)?), "reset", data.as_bytes());
                 self.framed(event)
             }
+            Step::Closed => return Ok(None),
             Step::Gone => {
                 self.ended = true;
                 self.own("error", br#"{"code":404,"message":"Room not found"}"#)
             }
         }))
+    }
+
+    /// The same for one who reads a stream's bytes. It is told what is next and how far that is, and nothing else: where
+    /// its position does not hold any more it ends, and whoever asks for that position then is told why.
+    fn step_of_bytes(&mut self, view: &View, media: Media, tally: &mut Tally) -> io::Result<Option<Bytes>> {
+        loop {
+            let from = self.subscription.offset();
+            return Ok(Some(match self.subscription.next(&view.tip) {
+                Step::Wait => return Ok(None),
+                Step::State if !self.subscription.holds() || from < view.tip.end || view.tip.closed => continue,
+                Step::State => self.control(view, Standing::UpToDate)?,
+                Step::Lines(from) => {
+                    let read;
+                    let (batch, stretch) = match (view.batch(from), &view.log) {
+                        (Some(batch), _) => (Some(batch), batch.stretch()),
+                        (None, Some(log)) => match next(log, media, from, view.tip.end)? {
+                            Some(stretch) => {
+                                tally.catch_ups += 1;
+                                read = stretch;
+                                (None, &read)
+                            }
+                            // The log has changed since: the next look at it says how.
+                            None => return Ok(None),
+                        },
+                        (None, None) => return Ok(None),
+                    };
+                    tally.deliveries += stretch.count().max(1);
+                    self.subscription.advance(stretch.range());
+                    let standing = if stretch.range().end < view.reach { Standing::Behind } else { Standing::UpToDate };
+                    let encoding = Encoding { format: Format::Bytes(media, standing), ..self.encoding };
+                    match batch {
+                        Some(batch) if interval_now() >= self.cursor => self.numbered(batch.encoded(encoding)),
+                        _ => {
+                            let mut own = Vec::new();
+                            part(&mut own, stretch, media, standing, interval_now().max(self.cursor));
+                            self.framed(own)
+                        }
+                    }
+                }
+                Step::Closed => {
+                    self.ended = true;
+                    self.control(view, Standing::Closed)?
+                }
+                Step::Reset(..) | Step::Gone => {
+                    self.ended = true;
+                    return Ok(None);
+                }
+            }));
+        }
+    }
+
+    /// Where it is, and how far that is.
+    fn control(&self, view: &View, standing: Standing) -> io::Result<Bytes> {
+        let mut event = Vec::new();
+        let at = view.cursor(self.subscription.offset())?;
+        durable::control(&mut event, &at, interval_now().max(self.cursor), standing);
+        Ok(self.framed(event))
     }
 
     /// What ends every write: padding, where it is needed, and in FastCGI the end of the request.

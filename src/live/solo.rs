@@ -16,6 +16,7 @@ use crate::live::feed::{Changes, Feed, Topic};
 use crate::live::metrics::Tally;
 use crate::live::reader::Reader;
 use crate::live::stream::Stream;
+use crate::live::wait::Wait;
 use crate::store::avatars;
 use crate::store::bell;
 use crate::store::watch::{Watch, WatchMode};
@@ -34,7 +35,7 @@ pub fn serve(mut stream: Stream, mode: WatchMode, head: Vec<u8>, out: &mut (impl
     let mut unread = feed.is_counting().then_some(Changes { state: true, ..Changes::default() });
     loop {
         reader.gather(&feed.view(), Instant::now(), &mut pieces, &mut tally)?;
-        if pieces.is_empty() && unread.is_none() {
+        if pieces.is_empty() && unread.is_none() && !reader.has_ended() {
             let due = stay.due.map_or(reader.deadline(), |due| due.min(reader.deadline()));
             if !bell.wait(out.as_fd(), Some(due))? {
                 return Ok(true);
@@ -53,6 +54,28 @@ pub fn serve(mut stream: Stream, mode: WatchMode, head: Vec<u8>, out: &mut (impl
             return Ok(true);
         }
     }
+}
+
+/// Waits until there is something to say to one who waits, or its time is over. Says whether `out` is still read.
+pub fn wait(wait: &Wait, mode: WatchMode, out: &impl AsFd) -> io::Result<bool> {
+    let (root, topic) = wait.slot.key();
+    let bell = bell::hang(root, mode)?;
+    let watcher: Arc<dyn Watch> = bell.clone();
+    let Some(feed) = Feed::open(root, topic, &watcher, &Arc::default())? else { return Ok(true) };
+    let (due, epoch) = (Instant::now() + wait.time, feed.view().tip.epoch);
+    if wait.is_vain(&feed.view())? {
+        return Ok(true);
+    }
+    while !wait.is_over(&feed.view(), epoch) && Instant::now() < due {
+        if !bell.wait(out.as_fd(), Some(due))? {
+            return Ok(false);
+        }
+        let mut unread = bell.take()?.iter().filter_map(|hint| Changes::of(hint, topic)).reduce(Changes::and);
+        while let Some(changes) = unread.filter(|_| !wait.is_over(&feed.view(), epoch)) {
+            unread = feed.refresh(changes)?;
+        }
+    }
+    Ok(true)
 }
 
 /// Writes and drops all of `pieces`, in one piece. Says whether somebody still reads.

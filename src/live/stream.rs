@@ -20,6 +20,8 @@ pub struct Stream {
     pub format: Format,
     /// Whose it is: a web avatar of this name stays while it lives.
     pub user: Option<UserName>,
+    /// A client of a stream gets no `Stream-Cursor` below this one.
+    pub cursor: u64,
     /// What is sent before the first event: `retry:` and, maybe, comments.
     pub prelude: Vec<u8>,
     /// Its timing and padding.
@@ -33,6 +35,8 @@ pub struct Pace {
     pub ping: Duration,
     /// How long it lives.
     pub lifetime: Duration,
+    /// How long a long-poll waits.
+    pub long_poll: Duration,
     /// Whether what it says is followed by padding that pushes it through buffers.
     pub padding: bool,
 }

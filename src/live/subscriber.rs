@@ -118,6 +118,9 @@ impl Subscriber {
                 return self.fail(Outcome::Unreadable);
             }
             if turn.pieces.is_empty() {
+                if self.reader.has_ended() {
+                    self.wake();
+                }
                 return;
             }
             written += self.write(turn);

@@ -17,6 +17,8 @@ pub struct Tip {
     pub end: u64,
     /// Counts the states (members, or rooms), from 1.
     pub state: u64,
+    /// Nothing comes after `end`: the stream is closed.
+    pub closed: bool,
     /// The room is no more.
     pub gone: bool,
 }
@@ -44,6 +46,8 @@ pub enum Step {
     State,
     /// Lines after this offset; then [`Subscription::advance`].
     Lines(u64),
+    /// That the stream is closed, and all of it was handed out; nothing comes after it.
+    Closed,
     /// That the room is gone; nothing comes after it.
     Gone,
     /// Nothing yet.
@@ -110,7 +114,7 @@ impl Subscription {
         if self.offset < tip.end {
             return Step::Lines(self.offset);
         }
-        Step::Wait
+        if tip.closed { Step::Closed } else { Step::Wait }
     }
 
     /// The lines of `range` have been handed out.
@@ -150,7 +154,7 @@ impl Subscription {
 mod tests {
     use super::*;
 
-    const TIP: Tip = Tip { epoch: 0, reason: "", fresh: 0, end: 100, state: 1, gone: false };
+    const TIP: Tip = Tip { epoch: 0, reason: "", fresh: 0, end: 100, state: 1, closed: false, gone: false };
     const PING: Duration = Duration::from_secs(30);
     const LIFE: Duration = Duration::from_secs(3600);
 
@@ -169,6 +173,15 @@ mod tests {
         reader.advance(90..120);
         assert_eq!(reader.next(&TIP), Step::Wait, "a file may be read beyond where the feed stands");
         assert_eq!(reader.next(&Tip { end: 130, ..TIP }), Step::Lines(120));
+    }
+
+    #[test]
+    fn the_end_of_a_closed_stream_is_told_once_all_of_it_was() {
+        let tip = Tip { closed: true, ..TIP };
+        let mut reader = at(Ok(40));
+        assert_eq!((reader.next(&tip), reader.next(&tip)), (Step::State, Step::Lines(40)));
+        reader.advance(40..100);
+        assert_eq!((reader.next(&TIP), reader.next(&tip)), (Step::Wait, Step::Closed));
     }
 
     #[test]

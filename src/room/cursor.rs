@@ -27,6 +27,30 @@ pub struct Cursor {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Fingerprint(u64);
 
+/// What the positions of a log are bound to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Lineage {
+    generation: u64,
+    identity: u64,
+}
+
+impl Lineage {
+    /// That of a room's log, which is one file: the one that the file system calls so.
+    pub fn of_file(inode: u64) -> Lineage {
+        Lineage { generation: 0, identity: inode }
+    }
+
+    /// That of a stream that was created as this generation: it is the same whichever file its bytes are in.
+    pub fn of_stream(generation: u64) -> Lineage {
+        Lineage { generation, identity: generation }
+    }
+
+    /// Which life of the log it is.
+    pub fn generation(&self) -> u64 {
+        self.generation
+    }
+}
+
 /// Why something is not a cursor.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0:?} is not a position: expected 16 digits, _, 16 digits and, at most, _ and 12 hexadecimal digits")]
@@ -44,17 +68,16 @@ impl Cursor {
     /// The beginning of every log.
     pub const ZERO: Cursor = Cursor { generation: 0, offset: 0, fingerprint: None };
 
-    /// The position `offset` of a log's first generation, which looks so just before it.
+    /// The position `offset` of a room's log, which looks so just before it.
     pub fn new(offset: u64, fingerprint: Fingerprint) -> Self {
         let fingerprint = (offset > 0).then_some(fingerprint);
         Cursor { generation: 0, offset, fingerprint }
     }
 
-    /// The position `offset` of a stream that was created as this `generation`, with `window` before it. A stream is
-    /// the same wherever its file is, so the generation stands where a room's log has its file's identity.
-    pub fn of_stream(generation: u64, offset: u64, window: &[u8]) -> Self {
-        let fingerprint = (offset > 0).then(|| Fingerprint::of(generation, window));
-        Cursor { generation, offset, fingerprint }
+    /// The position `offset` of a log of this `lineage`, with `window` before it.
+    pub fn of(lineage: Lineage, offset: u64, window: &[u8]) -> Self {
+        let fingerprint = (offset > 0).then(|| Fingerprint::of(lineage.identity, window));
+        Cursor { generation: lineage.generation, offset, fingerprint }
     }
 
     /// Reads a cursor. Fails on any other form.

@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::xxh3_128;
 
+use crate::room::cursor::Lineage;
 use crate::room::producer::{Claim, Progress};
+use crate::wire::durable::Media;
 
 /// The media type of a stream whose creator named none.
 pub const DEFAULT_TYPE: &str = "application/octet-stream";
@@ -36,7 +38,8 @@ pub struct Sidecar {
     /// How far each producer has come.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub producers: BTreeMap<String, Progress>,
-    /// An append that was about to be made. It is only there while it is made, or where that was cut short.
+    /// An append of a producer's, or one that closes the stream, that was about to be made. It is only there while it
+    /// is made, or where that was cut short.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub intent: Option<Intent>,
 }
@@ -45,8 +48,9 @@ pub struct Sidecar {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Intent {
-    /// Whose it is.
-    pub claim: Claim,
+    /// Whose it is, where a producer makes it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub claim: Option<Claim>,
     /// Its `Stream-Seq`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub seq: Option<String>,
@@ -67,7 +71,7 @@ const HEAD_BYTES: usize = 16;
 
 impl Intent {
     /// The intent to add `bytes` to a log that is `at` long.
-    pub fn new(claim: Claim, seq: Option<String>, closes: bool, at: u64, bytes: &[u8]) -> Intent {
+    pub fn new(claim: Option<Claim>, seq: Option<String>, closes: bool, at: u64, bytes: &[u8]) -> Intent {
         let head = bytes[..bytes.len().min(HEAD_BYTES)].to_vec();
         Intent { claim, seq, closes, at, len: bytes.len(), head, hash: hash(bytes) }
     }
@@ -124,7 +128,21 @@ impl Sidecar {
 
     /// Whether the stream is of JSON values, one a line.
     pub fn is_json(&self) -> bool {
-        essence(&self.content_type) == "application/json"
+        self.media() == Media::Json
+    }
+
+    /// How the stream's bytes are told in events.
+    pub fn media(&self) -> Media {
+        match &*essence(&self.content_type) {
+            "application/json" => Media::Json,
+            text if text.starts_with("text/") => Media::Text,
+            _ => Media::Bytes,
+        }
+    }
+
+    /// What its positions are bound to.
+    pub fn lineage(&self) -> Lineage {
+        Lineage::of_stream(self.generation)
     }
 
     /// Whether it is gone at `now`, having been used last at `touched` (both in milliseconds since 1970).
@@ -189,7 +207,7 @@ mod tests {
     #[test]
     fn an_intent_finds_its_bytes_among_others() {
         let claim = Claim { id: "p".into(), epoch: 0, seq: 3 };
-        let intent = Intent::new(claim.clone(), None, true, 0, b"the very bytes, all of them");
+        let intent = Intent::new(Some(claim.clone()), None, true, 0, b"the very bytes, all of them");
         assert_eq!(intent.end_in(b"the very bytes, allthe very bytes, all of themx"), Some(46));
         assert_eq!(intent.end_in(b"the very bytes, all of the"), None);
         let mut sidecar = Sidecar { intent: Some(intent), ..plain() };

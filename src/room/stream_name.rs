@@ -4,10 +4,12 @@
 //! same name; every other byte is percent-encoded. No two streams share a directory, and no name leads out of the root.
 
 use std::fmt;
+use std::sync::Arc;
 
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 
 use crate::limits::STREAM_NAME_MAX_BYTES;
+use crate::room::name::RoomName;
 
 /// The first part of paths that are no streams.
 const RESERVED: &str = "__ds";
@@ -17,7 +19,7 @@ const ENCODED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'_').remove(b'-');
 /// A stream's name.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct StreamName {
-    directory: String,
+    directory: Arc<str>,
 }
 
 /// Why something is not a stream's name.
@@ -53,13 +55,32 @@ impl StreamName {
         if directory.len() > STREAM_NAME_MAX_BYTES {
             Err(StreamNameError::TooLong)
         } else {
-            Ok(StreamName { directory })
+            Ok(StreamName { directory: directory.into() })
         }
+    }
+
+    /// The stream whose directory is called so; `None` where no stream's is.
+    pub fn of_directory(directory: &str) -> Option<Self> {
+        let text = percent_decode_str(directory).decode_utf8().ok()?;
+        let fits = (1..=STREAM_NAME_MAX_BYTES).contains(&directory.len());
+        let is_its_own = utf8_percent_encode(&text, ENCODED).flat_map(str::as_bytes).eq(directory.as_bytes());
+        (fits && is_its_own).then(|| StreamName { directory: directory.into() })
+    }
+
+    /// The chat room of this name; `None` where none can be called so.
+    pub fn room(&self) -> Option<RoomName> {
+        RoomName::parse(&self.directory).ok()
     }
 
     /// The name of its directory, one path component.
     pub fn directory(&self) -> &str {
         &self.directory
+    }
+}
+
+impl From<&RoomName> for StreamName {
+    fn from(room: &RoomName) -> StreamName {
+        StreamName { directory: room.as_str().into() }
     }
 }
 
@@ -72,11 +93,10 @@ impl fmt::Display for StreamName {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::room::name::RoomName;
 
     #[test]
     fn any_spelling_is_one_component_of_its_own() {
-        let directory = |text: &str| StreamName::parse(text).unwrap().directory;
+        let directory = |text: &str| StreamName::parse(text).unwrap().directory().to_owned();
         for (text, expected) in [
             ("General", "General"),
             ("a/b", "a%2Fb"),
@@ -87,8 +107,16 @@ mod tests {
             ("__dsx", "__dsx"),
         ] {
             assert_eq!(directory(text), expected);
+            assert_eq!(StreamName::of_directory(expected), StreamName::parse(text).ok());
         }
-        assert!(RoomName::parse(&directory("a/b")).is_err(), "what is encoded is no chat room");
+        assert_eq!(StreamName::parse("a/b").unwrap().room(), None, "what is encoded is no chat room");
+    }
+
+    #[test]
+    fn what_is_no_streams_directory_is_none() {
+        for other in ["", ".", "..", ".created-00", "a%2fb", "a%61", "a%", "a b", "%C3"] {
+            assert_eq!(StreamName::of_directory(other), None, "{other:?}");
+        }
     }
 
     #[test]

@@ -76,7 +76,7 @@ impl Files {
         if follow {
             // The watches first: nothing that comes after reading may go unnoticed.
             bell.watch(&Place::Root);
-            bell.watch(&Place::Room(name.clone()));
+            bell.watch(&Place::Room(name.into()));
         }
         let mut tail = Tail::open(&self.root, name).map_err(unreadable)?;
         self.show_last(name, &tail, lines, out)?;
@@ -101,7 +101,7 @@ impl Files {
                     }
                     bell.take()?;
                     bell.renew(&Place::Root);
-                    bell.renew(&Place::Room(name.clone()));
+                    bell.renew(&Place::Room(name.into()));
                 }
             }
         }

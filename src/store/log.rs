@@ -9,7 +9,7 @@ use std::os::unix::fs::{FileExt, MetadataExt};
 use crate::limits::{
     BACKWARD_FIRST_BYTES, FINGERPRINT_WINDOW_BYTES, LINE_MAX_BYTES, LINE_SEARCH_MAX_BYTES, STRETCH_MAX_BYTES,
 };
-use crate::room::cursor::{Cursor, Fingerprint};
+use crate::room::cursor::{Cursor, Lineage};
 use crate::store::root::RoomDir;
 use crate::wire::lines;
 
@@ -17,13 +17,14 @@ use crate::wire::lines;
 #[derive(Debug)]
 pub struct Log {
     file: File,
-    identity: u64,
+    inode: u64,
+    lineage: Lineage,
 }
 
-/// Some whole lines of a log, one after the other.
+/// Some whole lines of a log, one after the other, or some bytes of one whose lines mean nothing.
 #[derive(Debug)]
 pub struct Stretch {
-    identity: u64,
+    lineage: Lineage,
     /// The lines, and before them what the first one's fingerprint needs.
     bytes: Vec<u8>,
     window: usize,
@@ -78,8 +79,13 @@ impl Log {
 
     /// An open file.
     pub fn of(file: File) -> io::Result<Log> {
-        let identity = file.metadata()?.ino();
-        Ok(Log { file, identity })
+        let inode = file.metadata()?.ino();
+        Ok(Log { file, inode, lineage: Lineage::of_file(inode) })
+    }
+
+    /// The same, with positions of this stream's.
+    pub fn of_lineage(self, lineage: Lineage) -> Log {
+        Log { lineage, ..self }
     }
 
     /// A log of this text, for tests.
@@ -92,7 +98,7 @@ impl Log {
 
     /// What the file system calls it.
     pub fn identity(&self) -> u64 {
-        self.identity
+        self.inode
     }
 
     /// Its length in bytes now, with a last line that may not be whole yet.
@@ -135,18 +141,18 @@ impl Log {
         self.read(offset - len, len as usize)
     }
 
-    /// The position `offset`, which is 0 or just after a `\n`.
+    /// The position `offset`, which is 0 or, where lines mean something, just after a `\n`.
     pub fn cursor(&self, offset: u64) -> io::Result<Cursor> {
-        Ok(Cursor::new(offset, Fingerprint::of(self.identity, &self.window(offset)?)))
+        Ok(Cursor::of(self.lineage, offset, &self.window(offset)?))
     }
 
     /// The offset that `cursor` points to, where it still holds.
     pub fn resolve(&self, cursor: &Cursor) -> io::Result<Result<u64, Stale>> {
         let offset = cursor.offset();
-        if offset == 0 {
+        if *cursor == Cursor::ZERO {
             return Ok(Ok(0));
         }
-        if cursor.generation() != 0 {
+        if cursor.generation() != self.lineage.generation() {
             return Ok(Err(Stale::Replaced));
         }
         if offset > self.size()? {
@@ -155,8 +161,8 @@ impl Log {
         let window = self.window(offset)?;
         // Where a very long line was divided there is no `\n`.
         let holds = match cursor.fingerprint() {
-            Some(print) => print == Fingerprint::of(self.identity, &window),
-            None => window.last() == Some(&b'\n'),
+            Some(_) => *cursor == Cursor::of(self.lineage, offset, &window),
+            None => offset == 0 || window.last() == Some(&b'\n'),
         };
         Ok(if holds { Ok(offset) } else { Err(Stale::Edited) })
     }
@@ -164,16 +170,7 @@ impl Log {
     /// Where the last whole line before `end` ends: `end` itself where it is just after a `\n`. Where
     /// there is no `\n` within [`LINE_SEARCH_MAX_BYTES`], so far before it.
     pub fn whole_before(&self, end: u64) -> io::Result<u64> {
-        let farthest = end.saturating_sub(LINE_SEARCH_MAX_BYTES);
-        let (mut end, mut before) = (end, 0);
-        while end > farthest {
-            let (start, block) = self.block_before(end, before)?;
-            if let Some(at) = memchr::memrchr(b'\n', &block) {
-                return Ok((start + at as u64 + 1).max(farthest));
-            }
-            (end, before) = (start, block.len());
-        }
-        Ok(farthest)
+        self.last_line_end(end.saturating_sub(LINE_SEARCH_MAX_BYTES), end)
     }
 
     /// Where the line ends that goes on at `from`: just after its `\n`, or [`LINE_SEARCH_MAX_BYTES`]
@@ -204,6 +201,52 @@ impl Log {
         self.stretch_searched(from, &mut 0)
     }
 
+    /// The next bytes after `from` and up to `end`, whatever they are; `None` where there is none. At most
+    /// [`STRETCH_MAX_BYTES`]; where there are more, `text` is cut after a line or at least after a character.
+    pub fn piece(&self, from: u64, end: u64, text: bool) -> io::Result<Option<Stretch>> {
+        let window = from.min(FINGERPRINT_WINDOW_BYTES) as usize;
+        let len = end.saturating_sub(from).min(STRETCH_MAX_BYTES as u64) as usize;
+        let mut bytes = self.read(from - window as u64, window + len)?;
+        if bytes.len() <= window {
+            return Ok(None);
+        }
+        let to = from + (bytes.len() - window) as u64;
+        if text && to < end {
+            let kept = match lines::whole(&bytes[window..]) {
+                0 => bytes.len() - window - cut_character(&bytes[window..]),
+                whole => whole,
+            };
+            bytes.truncate(window + kept);
+        }
+        let to = from + (bytes.len() - window) as u64;
+        Ok(Some(Stretch { lineage: self.lineage, bytes, window, from, to, cut: None }))
+    }
+
+    /// [`Log::stretch`] of what is before `end`, which is just after a `\n`.
+    pub fn stretch_before(&self, from: u64, end: u64) -> io::Result<Option<Stretch>> {
+        let stretch = if from < end { self.stretch(from)? } else { None };
+        Ok(stretch.map(|stretch| stretch.before(end)).filter(|stretch| !stretch.is_empty()))
+    }
+
+    /// Where the last whole line ends of what is between `from` and `to`: `from` where none does.
+    pub fn last_line_end(&self, from: u64, to: u64) -> io::Result<u64> {
+        let (mut to, mut before) = (to, 0);
+        while to > from {
+            let (start, block) = self.block_before(to, before)?;
+            if let Some(at) = memchr::memrchr(b'\n', &block) {
+                return Ok((start + at as u64 + 1).max(from));
+            }
+            (to, before) = (start, block.len());
+        }
+        Ok(from)
+    }
+
+    /// How many bytes just before `end` are the beginning of a character that goes on.
+    pub fn cut_character_before(&self, end: u64) -> io::Result<u64> {
+        let len = end.min(3);
+        Ok(cut_character(&self.read(end - len, len as usize)?) as u64)
+    }
+
     /// [`Log::stretch`] for one who asks again and again while a long line grows: `searched` keeps
     /// how far no `\n` was found.
     pub fn stretch_searched(&self, from: u64, searched: &mut u64) -> io::Result<Option<Stretch>> {
@@ -217,7 +260,7 @@ impl Log {
         if whole > 0 {
             bytes.truncate(window + whole);
             let to = from + whole as u64;
-            return Ok(Some(Stretch { identity: self.identity, bytes, window, from, to, cut: None }));
+            return Ok(Some(Stretch { lineage: self.lineage, bytes, window, from, to, cut: None }));
         }
         if bytes.len() < window + STRETCH_MAX_BYTES {
             return Ok(None);
@@ -246,7 +289,7 @@ impl Log {
             bytes.truncate(bytes.len() - cut_character(&bytes[window..]));
         }
         bytes.push(b'\n');
-        Ok(Some(Stretch { identity: self.identity, bytes, window, from, to, cut }))
+        Ok(Some(Stretch { lineage: self.lineage, bytes, window, from, to, cut }))
     }
 }
 
@@ -283,6 +326,20 @@ impl Stretch {
         &self.bytes[..self.window]
     }
 
+    /// All its bytes.
+    pub fn bytes(&self) -> &[u8] {
+        &self.bytes[self.window..]
+    }
+
+    /// Its part before the offset `end`.
+    fn before(mut self, end: u64) -> Stretch {
+        if end < self.to && self.cut.is_none() {
+            self.bytes.truncate(self.window + end.saturating_sub(self.from) as usize);
+            self.to = end;
+        }
+        self
+    }
+
     /// How many lines it has.
     pub fn count(&self) -> u64 {
         memchr::memchr_iter(b'\n', &self.bytes[self.window..]).count() as u64
@@ -314,7 +371,7 @@ impl Stretch {
         let offset = self.from + end as u64;
         let end = self.window + end;
         let window = &self.bytes[end - offset.min(FINGERPRINT_WINDOW_BYTES) as usize..end];
-        Cursor::new(offset, Fingerprint::of(self.identity, window))
+        Cursor::of(self.lineage, offset, window)
     }
 }
 

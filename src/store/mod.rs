@@ -15,5 +15,6 @@ pub mod sidecar;
 pub mod since;
 pub mod stamps;
 pub mod stream;
+pub mod stream_tail;
 pub mod tail;
 pub mod watch;

@@ -1,5 +1,6 @@
-//! Appends of producers, exact across a crash: what is about to be added is written down first, and after a crash the
-//! log itself says whether it was.
+//! Appends of producers, and those that close a stream, exact across a crash: what is about to be added is written
+//! down first, and after a crash the log itself says whether it was. Who reads a stream that is about to be closed waits
+//! until it is known where it ends.
 
 use std::io;
 
@@ -14,14 +15,14 @@ use crate::store::sidecar;
 pub fn intend(
     stream: &Locked,
     sidecar: &mut Sidecar,
-    claim: &Claim,
+    claim: Option<&Claim>,
     seq: Option<&str>,
     closes: bool,
     bytes: &[u8],
     synced: bool,
 ) -> io::Result<()> {
     let at = Log::open(&stream.room)?.map_or(Ok(0), |log| log.size())?;
-    sidecar.intent = Some(Intent::new(claim.clone(), seq.map(str::to_owned), closes, at, bytes));
+    sidecar.intent = Some(Intent::new(claim.cloned(), seq.map(str::to_owned), closes, at, bytes));
     sidecar::replace(stream, sidecar, synced)
 }
 
@@ -40,7 +41,7 @@ pub fn settle(stream: &Locked, sidecar: &mut Sidecar) -> io::Result<()> {
     }
     if let Some(end) = end {
         let end = intent.at + end as u64;
-        sidecar.record(Some(intent.claim), intent.seq, intent.closes, end);
+        sidecar.record(intent.claim, intent.seq, intent.closes, end);
     }
     sidecar::replace(stream, sidecar, true)
 }

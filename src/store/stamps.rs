@@ -40,7 +40,8 @@ impl Stamps {
             Place::Room(room) => {
                 let mut hints = Vec::new();
                 if directory {
-                    hints.extend([Hint::Room(room.clone()), Hint::Members(room.clone())]);
+                    hints.push(Hint::Room(room.clone()));
+                    hints.extend(room.room().map(Hint::Members));
                 }
                 if differ(self.log, before.log) {
                     hints.push(Hint::Log(room.clone()));
@@ -74,11 +75,11 @@ fn stamp(path: &Path) -> Option<Stamp> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::room::name::RoomName;
+    use crate::room::stream_name::StreamName;
     use std::fs::File;
 
     fn hints(now: &Stamps, before: &Stamps) -> Vec<Hint> {
-        now.hints(&Place::Room(RoomName::parse("R").unwrap()), before)
+        now.hints(&Place::Room(StreamName::parse("R").unwrap()), before)
     }
 
     #[test]
@@ -87,7 +88,7 @@ mod tests {
         let room = dir.path().join("R");
         fs::create_dir(&room).unwrap();
         let log = File::create(room.join(".log")).unwrap();
-        let place = Place::Room(RoomName::parse("R").unwrap());
+        let place = Place::Room(StreamName::parse("R").unwrap());
         let fresh = Stamps::of(dir.path(), &place);
         assert_eq!(hints(&fresh, &fresh).len(), 3, "what was just made may change without a trace");
         let long_ago = SystemTime::now() - 2 * STAMP_SETTLES;

@@ -4,7 +4,7 @@ use std::io;
 use std::ops::ControlFlow;
 
 use crate::limits::READ_MAX_BYTES;
-use crate::room::cursor::Cursor;
+use crate::room::cursor::{Cursor, Lineage};
 use crate::room::sidecar::Sidecar;
 use crate::store::append::{Appended, append, append_bytes};
 use crate::store::history::each_line;
@@ -23,10 +23,20 @@ pub struct StreamLog<'a> {
 impl<'a> StreamLog<'a> {
     /// Opens it.
     pub fn open(room: &RoomDir, sidecar: Option<&'a Sidecar>) -> io::Result<Self> {
+        StreamLog::open_before(room, sidecar, u64::MAX)
+    }
+
+    /// The same, as far as it is before the offset `seen`. Without a lock the log's length must be older than what the
+    /// sidecar says: else what a shell added behind an append that closed the stream would be taken for a part of it.
+    pub fn open_before(room: &RoomDir, sidecar: Option<&'a Sidecar>, seen: u64) -> io::Result<Self> {
         let log = Log::open(room)?;
+        let log = match sidecar {
+            Some(sidecar) => log.map(|log| log.of_lineage(sidecar.lineage())),
+            None => log,
+        };
         let mut stream = StreamLog { sidecar, log, end: 0 };
         if let Some(log) = &stream.log {
-            let size = log.size()?;
+            let size = log.size()?.min(seen);
             let size = sidecar.and_then(|sidecar| sidecar.closed).map_or(size, |closed| closed.min(size));
             stream.end = if stream.is_lines() { log.whole_before(size)? } else { size };
         }
@@ -41,9 +51,8 @@ impl<'a> StreamLog<'a> {
     /// The position at `offset`.
     pub fn cursor(&self, offset: u64) -> io::Result<Cursor> {
         match (&self.log, self.sidecar) {
-            (Some(log), None) => log.cursor(offset),
-            (Some(log), Some(sidecar)) => Ok(Cursor::of_stream(sidecar.generation, offset, &log.window(offset)?)),
-            (None, sidecar) => Ok(Cursor::of_stream(sidecar.map_or(0, |sidecar| sidecar.generation), 0, &[])),
+            (Some(log), _) => log.cursor(offset),
+            (None, sidecar) => Ok(Cursor::of(sidecar.map_or(Lineage::of_file(0), Sidecar::lineage), 0, &[])),
         }
     }
 
@@ -67,7 +76,7 @@ impl<'a> StreamLog<'a> {
         }
         let Some(log) = &self.log else { return Ok(Ok(0)) };
         let window = log.window(offset)?;
-        let there = Cursor::of_stream(sidecar.generation, offset, &window);
+        let there = Cursor::of(sidecar.lineage(), offset, &window);
         let between = self.is_lines() && !matches!(window.last(), None | Some(b'\n'));
         let holds = !between && cursor.fingerprint().is_none_or(|print| Some(print) == there.fingerprint());
         Ok(if holds { Ok(offset) } else { Err(Stale::Edited) })

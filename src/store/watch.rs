@@ -19,7 +19,9 @@ use notify::{EventKind, RecommendedWatcher, RecursiveMode, Watcher as _};
 
 use crate::limits::{POLL_EVERY, REWATCH_EVERY};
 use crate::room::name::{RoomName, UserName};
+use crate::room::stream_name::StreamName;
 use crate::store::root::{DataRoot, LOG_NAME};
+use crate::store::sidecar::SIDECAR_NAME;
 use crate::store::stamps::Stamps;
 
 /// How changes are noticed.
@@ -39,10 +41,10 @@ pub enum WatchMode {
 pub enum Hint {
     /// Which rooms there are.
     Rooms,
-    /// A room may have come, gone, or be another directory now.
-    Room(RoomName),
-    /// A room's log.
-    Log(RoomName),
+    /// A room or stream may have come, gone, or be another directory now.
+    Room(StreamName),
+    /// Its log, or what the sidecar says of it.
+    Log(StreamName),
     /// Who is in a room.
     Members(RoomName),
     /// Anything: hints were lost.
@@ -54,8 +56,8 @@ pub enum Hint {
 pub enum Place {
     /// The data root: rooms come and go.
     Root,
-    /// A room: its log, and avatars that come and go.
-    Room(RoomName),
+    /// A room or stream: its log, its sidecar, and avatars that come and go.
+    Room(StreamName),
     /// An avatar: its attributes.
     Avatar(RoomName, UserName),
 }
@@ -65,7 +67,7 @@ impl Place {
     pub fn path(&self, root: &Path) -> PathBuf {
         match self {
             Place::Root => root.to_owned(),
-            Place::Room(room) => root.join(room.as_str()),
+            Place::Room(room) => root.join(room.directory()),
             Place::Avatar(room, user) => root.join(room.as_str()).join(user.avatar_dir()),
         }
     }
@@ -322,14 +324,20 @@ fn hint(root: &Path, sink: &Sink, path: &Path) {
     let Ok(inner) = path.strip_prefix(root) else { return };
     let mut parts = inner.iter().filter_map(|part| part.to_str());
     let Some(room) = parts.next() else { return sink(Hint::Everything) };
-    let Ok(room) = RoomName::parse(room) else { return };
+    let Some(stream) = StreamName::of_directory(room) else { return };
     match parts.next() {
         None => {
-            sink(Hint::Rooms);
-            sink(Hint::Room(room));
+            if stream.room().is_some() {
+                sink(Hint::Rooms);
+            }
+            sink(Hint::Room(stream));
         }
-        Some(LOG_NAME) => sink(Hint::Log(room)),
-        Some(name) if name.starts_with('.') => sink(Hint::Members(room)),
+        Some(LOG_NAME | SIDECAR_NAME) => sink(Hint::Log(stream)),
+        Some(name) if name.starts_with('.') => {
+            if let Some(room) = stream.room() {
+                sink(Hint::Members(room));
+            }
+        }
         Some(_) => {}
     }
 }

@@ -2,9 +2,11 @@
 //! in, bytes out.
 
 pub mod cgi;
+pub mod durable;
 pub mod events;
 pub mod fastcgi;
 pub mod form;
+pub mod interval;
 pub mod json;
 pub mod lines;
 pub mod ndjson;

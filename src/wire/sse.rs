@@ -27,12 +27,23 @@ pub fn open_event(out: &mut Vec<u8>, id: Option<&dyn Display>, name: &str, data:
     if let Some(id) = id {
         let _ = writeln!(out, "id: {id}"); // Into memory: it can't fail.
     }
+    fields(out, name, data, |_| b"data: ");
+}
+
+/// Appends one event without an id whose data follows the colon at once, as far as a client does not take a blank for
+/// its own.
+pub fn bare_event(out: &mut Vec<u8>, name: &'static str, data: &[u8]) {
+    fields(out, name, data, |line| if line.first() == Some(&b' ') { b"data: " } else { b"data:" });
+    out.push(b'\n');
+}
+
+fn fields(out: &mut Vec<u8>, name: &str, data: &[u8], field: impl Fn(&[u8]) -> &'static [u8]) {
     out.extend_from_slice(b"event: ");
     out.extend_from_slice(name.as_bytes());
     out.push(b'\n');
     let mut rest = data;
     loop {
-        out.extend_from_slice(b"data: ");
+        out.extend_from_slice(field(rest));
         let Some(end) = memchr2(b'\r', b'\n', rest) else { break };
         out.extend_from_slice(&rest[..end]);
         out.push(b'\n');
@@ -52,7 +63,7 @@ pub fn retry(out: &mut Vec<u8>, after: Duration) {
     let _ = write!(out, "retry: {}\n\n", after.as_millis());
 }
 
-/// A comment of `len` bytes in all (at least 4), which says nothing and fills buffers.
+/// A comment of `len` bytes in all (at least 4), which says nothing, shows that somebody is there and fills buffers.
 pub fn padding(len: usize) -> Vec<u8> {
     let mut out = vec![b'.'; len.max(4)];
     out[0] = b':';

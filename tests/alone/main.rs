@@ -7,6 +7,7 @@ mod support;
 
 mod cgi;
 mod durable;
+mod durable_live;
 mod fastcgi;
 mod killed;
 mod layout;

@@ -40,7 +40,7 @@ fn a_crash_at_every_step_and_then_the_retry() {
             let path = rooms.room("s").join(".log.stream");
             let mut sidecar = Sidecar::parse(&fs::read(&path).unwrap()).unwrap();
             let claim = Claim { id: "p".into(), epoch: 0, seq: 1 };
-            sidecar.intent = Some(Intent::new(claim, None, closes, rooms.log("s").len() as u64, b"message"));
+            sidecar.intent = Some(Intent::new(Some(claim), None, closes, rooms.log("s").len() as u64, b"message"));
             fs::write(&path, sidecar.to_bytes()).unwrap();
             rooms.append("s", there);
             let closed = site.get("/v1/stream/s").header("stream-closed").is_some();

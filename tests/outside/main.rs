@@ -9,6 +9,7 @@ mod attributes;
 mod browser;
 mod cgi;
 mod dropin;
+mod durable_client;
 mod durable_streams;
 mod fastcgi;
 mod killed;

@@ -70,10 +70,12 @@ pub(super) fn append(site: &Site<'_>, request: &Request, name: &StreamName) -> R
     if seq.is_some() && sidecar.is_none() {
         return Err(bad(&SEQ, format_args!("{name} is a chat room, whose lines have no sequence")));
     }
-    if let (Some(claim), Some(sidecar)) = (&claim, &mut sidecar) {
-        producers::refuse_one_too_many(claim, sidecar)?;
-        if !bytes.is_empty() {
-            settle::intend(&stream, sidecar, claim, seq, closes, &bytes, site.ack == Ack::Synced)?;
+    if let Some(sidecar) = &mut sidecar {
+        if let Some(claim) = &claim {
+            producers::refuse_one_too_many(claim, sidecar)?;
+        }
+        if closes || claim.is_some() && !bytes.is_empty() {
+            settle::intend(&stream, sidecar, claim.as_ref(), seq, closes, &bytes, site.ack == Ack::Synced)?;
         }
     }
     let begun = Instant::now();

@@ -25,8 +25,7 @@ const NOT_BUILT: [&str; 3] = ["stream-forked-from", "stream-fork-offset", "strea
 pub(super) fn refuse_what_is_not_built(request: &Request) -> Result<(), Problem> {
     let header =
         NOT_BUILT.into_iter().find(|name| request.headers.contains_key(*name)).map(|name| format!("header `{name}`"));
-    let live = request.query().has("live").then(|| "parameter `live`".to_owned());
-    match header.or(live) {
+    match header {
         Some(what) => Err(Problem::new(
             StatusCode::NOT_IMPLEMENTED,
             format_args!("{what}: this version has no such thing; nothing was written"),

@@ -4,6 +4,7 @@
 mod append;
 mod create;
 mod headers;
+mod live;
 mod producers;
 mod read;
 
@@ -16,6 +17,7 @@ use crate::api::problem::Problem;
 use crate::api::site::Site;
 use crate::room::sidecar::Sidecar;
 use crate::room::stream_name::{StreamName, StreamNameError};
+use crate::store::log::Log;
 use crate::store::root::{Locked, RoomDir};
 use crate::store::settle::settle;
 use crate::store::sidecar::{self, SIDECAR_NAME, SidecarError};
@@ -60,21 +62,25 @@ fn delete(site: &Site<'_>, name: &StreamName) -> Result<Response, Problem> {
     Ok(Response::empty(StatusCode::NO_CONTENT))
 }
 
-/// The directory of a stream that is there, and its sidecar where it is no chat room.
-fn open(site: &Site<'_>, name: &StreamName) -> Result<(RoomDir, Option<Sidecar>), Problem> {
-    let room = site.root.stream(name)?.ok_or_else(|| no_stream(name))?;
-    match sidecar::read(&room).map_err(|error| unreadable(name, error))? {
-        // Cut short while it was to be closed, or under way: whoever has the lock finds out.
-        Some((Sidecar { intent: Some(intent), .. }, _)) if intent.closes => {
-            drop(room);
-            locked(site, name).map(|(locked, sidecar)| (locked.room, sidecar))
+/// The directory of a stream that is there, its sidecar where it is no chat room, and how long its log was before that
+/// was read.
+fn open(site: &Site<'_>, name: &StreamName) -> Result<(RoomDir, Option<Sidecar>, u64), Problem> {
+    loop {
+        let room = site.root.stream(name)?.ok_or_else(|| no_stream(name))?;
+        let seen = Log::open(&room)?.map_or(Ok(0), |log| log.size())?;
+        match sidecar::read(&room).map_err(|error| unreadable(name, error))? {
+            // Cut short while it was to be closed, or under way: whoever has the lock finds out.
+            Some((Sidecar { intent: Some(intent), .. }, _)) if intent.closes => {
+                drop(room);
+                locked(site, name)?;
+            }
+            Some((sidecar, touched)) if sidecar.is_expired(now_ms(), touched) => {
+                // Whoever finds it expired removes it; locked, it is looked at again.
+                drop(room);
+                return locked(site, name).and(Err(no_stream(name)));
+            }
+            found => return Ok((room, found.map(|(sidecar, _)| sidecar), seen)),
         }
-        Some((sidecar, touched)) if sidecar.is_expired(now_ms(), touched) => {
-            // Whoever finds it expired removes it; locked, it is looked at again.
-            drop(room);
-            locked(site, name).and(Err(no_stream(name)))
-        }
-        found => Ok((room, found.map(|(sidecar, _)| sidecar))),
     }
 }
 

@@ -4,6 +4,7 @@ use http::StatusCode;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, ETAG, HeaderValue, IF_NONE_MATCH};
 
 use super::headers::{CLOSED, EXPIRES_AT, TRUE, TTL, UP_TO_DATE, type_of, with_next};
+use super::live::{self, Live};
 use super::{open, used};
 use crate::api::exchange::{Body, LogBody, Request, Response};
 use crate::api::problem::Problem;
@@ -13,22 +14,33 @@ use crate::room::sidecar::Sidecar;
 use crate::room::stream_name::StreamName;
 use crate::store::stream::StreamLog;
 
-const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
+pub(super) const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
 
 /// Where a read begins.
-enum From {
+#[derive(Debug, Clone, Copy)]
+pub(super) enum From {
     Beginning,
     Now,
     After(Cursor),
 }
 
-/// A part of a stream, from `offset` on.
+/// A stream, open, and where in it a read begins.
+pub(super) struct Opened<'a> {
+    pub(super) sidecar: Option<&'a Sidecar>,
+    pub(super) log: StreamLog<'a>,
+    pub(super) begin: From,
+    pub(super) from: u64,
+}
+
+/// A part of a stream, from `offset` on; live, also what comes after it.
 pub(super) fn read(site: &Site<'_>, request: &Request, name: &StreamName) -> Result<Response, Problem> {
-    let begin = From::of(request)?;
-    let (room, sidecar) = open(site, name)?;
+    let live = Live::of(request)?;
+    // One that has waited is about the position at which it began to.
+    let begin = request.waited.map_or_else(|| From::of(request), |waited| Ok(From::After(waited)))?;
+    let (room, sidecar, seen) = open(site, name)?;
     used(&room, sidecar.as_ref())?;
     let sidecar = sidecar.as_ref();
-    let log = StreamLog::open(&room, sidecar)?;
+    let log = StreamLog::open_before(&room, sidecar, seen)?;
     let from = match &begin {
         From::Beginning => 0,
         From::Now => log.end(),
@@ -37,6 +49,17 @@ pub(super) fn read(site: &Site<'_>, request: &Request, name: &StreamName) -> Res
             Problem::new(StatusCode::GONE, detail)
         })?,
     };
+    let opened = Opened { sidecar, log, begin, from };
+    match live {
+        None => finish(opened, request.header(IF_NONE_MATCH)),
+        Some(Live::LongPoll) => live::long_poll(site, request, name, opened),
+        Some(Live::Sse) => live::sse(site, request, name, opened),
+    }
+}
+
+/// What there is to be read now, but not to one who knows it: whose tags say so.
+pub(super) fn finish(opened: Opened<'_>, known: Option<&str>) -> Result<Response, Problem> {
+    let Opened { sidecar, log, begin, from } = opened;
     let to = log.read_to(from)?;
     let at_end = to == log.end();
     let is_closed = at_end && sidecar.is_some_and(|sidecar| sidecar.closed.is_some());
@@ -55,7 +78,7 @@ pub(super) fn read(site: &Site<'_>, request: &Request, name: &StreamName) -> Res
         }
         Ok(response.with(ETAG, HeaderValue::try_from(&tag).map_err(Problem::bad_request)?))
     };
-    let known = request.header(IF_NONE_MATCH).is_some_and(|known| known.split(',').any(|one| one.trim() == tag));
+    let known = known.is_some_and(|known| known.split(',').any(|one| one.trim() == tag));
     if known && !matches!(begin, From::Now) {
         return finish(Response::empty(StatusCode::NOT_MODIFIED));
     }
@@ -72,9 +95,9 @@ pub(super) fn read(site: &Site<'_>, request: &Request, name: &StreamName) -> Res
 
 /// What a stream is. Not a use of it.
 pub(super) fn head(site: &Site<'_>, name: &StreamName) -> Result<Response, Problem> {
-    let (room, sidecar) = open(site, name)?;
+    let (room, sidecar, seen) = open(site, name)?;
     let sidecar = sidecar.as_ref();
-    let log = StreamLog::open(&room, sidecar)?;
+    let log = StreamLog::open_before(&room, sidecar, seen)?;
     let mut response =
         Response::empty(StatusCode::OK).with(CONTENT_TYPE, type_of(sidecar)?).with(CACHE_CONTROL, NO_STORE);
     if let Some(ttl) = sidecar.and_then(|sidecar| sidecar.ttl) {

@@ -105,8 +105,8 @@ mod tests {
             let dir = root.path_of(&room);
             fs::create_dir(&dir).unwrap();
             bell.watch(&Place::Root);
-            bell.watch(&Place::Room(room.clone()));
-            let log = Hint::Log(room.clone());
+            bell.watch(&Place::Room((&room).into()));
+            let log = Hint::Log((&room).into());
             hints(bell, &log, || fs::write(dir.join(".log"), "one\n").unwrap());
             let members = Hint::Members(room.clone());
             hints(bell, &members, || fs::create_dir(dir.join(".alice")).unwrap());
@@ -125,16 +125,16 @@ mod tests {
             let room = RoomName::parse("R").unwrap();
             let dir = root.path_of(&room);
             fs::create_dir(&dir).unwrap();
-            let place = Place::Room(room.clone());
+            let place = Place::Room((&room).into());
             bell.watch(&Place::Root);
             bell.watch(&place);
             for _ in 0..3 {
-                hints(bell, &Hint::Room(room.clone()), || {
+                hints(bell, &Hint::Room((&room).into()), || {
                     fs::remove_dir(&dir).unwrap();
                     fs::create_dir(&dir).unwrap();
                 });
                 bell.renew(&place);
-                hints(bell, &Hint::Log(room.clone()), || fs::write(dir.join(".log"), "one\n").unwrap());
+                hints(bell, &Hint::Log((&room).into()), || fs::write(dir.join(".log"), "one\n").unwrap());
                 fs::remove_file(dir.join(".log")).unwrap();
             }
         });
