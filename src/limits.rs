@@ -12,6 +12,9 @@ pub const NAME_MAX_BYTES: usize = 64;
 /// rest of the 255 that file systems take is for the name under which it is deleted.
 pub const STREAM_NAME_MAX_BYTES: usize = 224;
 
+/// From how many streams the bytes of a fork may come, fork by fork: its sidecar says it of each.
+pub const FORK_GENERATIONS_MAX: usize = 256;
+
 /// The largest sidecar that is read.
 pub const SIDECAR_MAX_BYTES: u64 = 4 * 1024 * 1024;
 
@@ -211,7 +214,10 @@ const _: () = {
     assert!(LINE_MAX_BYTES > MESSAGE_MAX_BYTES, "what can be posted is shown whole");
     assert!(LINE_SEARCH_MAX_BYTES > LINE_MAX_BYTES as u64, "what is not shown whole is told with its length");
     assert!(STREAM_NAME_MAX_BYTES >= NAME_MAX_BYTES, "every room is a stream");
-    assert!(PRODUCERS_MAX as u64 * (2 * PRODUCER_MAX_BYTES as u64 + 64) < SIDECAR_MAX_BYTES);
+    assert!(
+        PRODUCERS_MAX as u64 * (2 * PRODUCER_MAX_BYTES as u64 + 64) + FORK_GENERATIONS_MAX as u64 * 128
+            < SIDECAR_MAX_BYTES
+    );
     assert!(SETTLE_MAX_BYTES > BODY_MAX_BYTES);
     assert!(READ_MAX_BYTES >= LINE_MAX_BYTES as u64);
     assert!(PAGE_DEFAULT_LINES <= PAGE_MAX_LINES);

@@ -8,7 +8,9 @@
 //! pointing behind a `\n`.
 
 use std::fmt;
+use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 const DIGITS: usize = 16;
@@ -28,26 +30,74 @@ pub struct Cursor {
 pub struct Fingerprint(u64);
 
 /// What the positions of a log are bound to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Lineage {
+    own: Origin,
+    /// What those of a fork's first bytes are bound to, in the order of their offsets; of others, nothing.
+    inherited: Arc<[Inherited]>,
+}
+
+/// The log that a position was first given out for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Origin {
     generation: u64,
     identity: u64,
+}
+
+/// A stretch of a fork whose positions are those of the log that it was copied from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Inherited {
+    /// The last of its offsets. It begins after the stretch before it.
+    pub until: u64,
+    /// The log that it was written to.
+    pub origin: Origin,
 }
 
 impl Lineage {
     /// That of a room's log, which is one file: the one that the file system calls so.
     pub fn of_file(inode: u64) -> Lineage {
-        Lineage { generation: 0, identity: inode }
+        Origin { generation: 0, identity: inode }.into()
     }
 
     /// That of a stream that was created as this generation: it is the same whichever file its bytes are in.
     pub fn of_stream(generation: u64) -> Lineage {
-        Lineage { generation, identity: generation }
+        Origin { generation, identity: generation }.into()
     }
 
-    /// Which life of the log it is.
-    pub fn generation(&self) -> u64 {
-        self.generation
+    /// That of a stream that was created as this generation and as a fork, whose first bytes have these origins.
+    pub fn of_fork(generation: u64, inherited: &[Inherited]) -> Lineage {
+        Lineage { inherited: inherited.into(), ..Lineage::of_stream(generation) }
+    }
+
+    /// What a fork at `offset` inherits: the origins of all that is before it.
+    pub fn before(&self, offset: u64) -> Vec<Inherited> {
+        let own = Inherited { until: u64::MAX, origin: self.own };
+        let mut inherited = Vec::new();
+        for stretch in self.inherited.iter().chain([&own]) {
+            inherited.push(Inherited { until: stretch.until.min(offset), ..*stretch });
+            if stretch.until >= offset {
+                break;
+            }
+        }
+        inherited
+    }
+
+    /// Which life of which log the position at `offset` is one of.
+    pub fn generation(&self, offset: u64) -> u64 {
+        self.origin(offset).generation
+    }
+
+    fn origin(&self, offset: u64) -> Origin {
+        let inherited = self.inherited.iter().find(|stretch| offset <= stretch.until);
+        inherited.map_or(self.own, |stretch| stretch.origin)
+    }
+}
+
+impl From<Origin> for Lineage {
+    fn from(own: Origin) -> Lineage {
+        Lineage { own, inherited: Arc::default() }
     }
 }
 
@@ -75,9 +125,10 @@ impl Cursor {
     }
 
     /// The position `offset` of a log of this `lineage`, with `window` before it.
-    pub fn of(lineage: Lineage, offset: u64, window: &[u8]) -> Self {
-        let fingerprint = (offset > 0).then(|| Fingerprint::of(lineage.identity, window));
-        Cursor { generation: lineage.generation, offset, fingerprint }
+    pub fn of(lineage: &Lineage, offset: u64, window: &[u8]) -> Self {
+        let Origin { generation, identity } = lineage.origin(offset);
+        let fingerprint = (offset > 0).then(|| Fingerprint::of(identity, window));
+        Cursor { generation, offset, fingerprint }
     }
 
     /// Reads a cursor. Fails on any other form.
@@ -168,6 +219,22 @@ mod tests {
         let ids: Vec<String> =
             [1, 9, 10, 99, 100_000].iter().map(|o| Cursor::new(*o, Fingerprint(*o % 7)).to_string()).collect();
         assert!(ids.is_sorted());
+    }
+
+    #[test]
+    fn a_forks_positions_are_its_sources_up_to_where_it_was_forked() {
+        let source = Lineage::of_stream(5);
+        let fork = Lineage::of_fork(6, &source.before(10));
+        let second = Lineage::of_fork(7, &fork.before(20));
+        let at = |lineage: &Lineage, offset| Cursor::of(lineage, offset, b"window");
+        for offset in [0, 1, 10] {
+            assert_eq!(at(&fork, offset), at(&source, offset));
+            assert_eq!(at(&second, offset), at(&source, offset));
+        }
+        assert_ne!(at(&fork, 11), at(&source, 11));
+        assert_eq!((at(&second, 20), second.generation(21)), (at(&fork, 20), 7));
+        assert_eq!(Lineage::of_fork(8, &second.before(10)).inherited.len(), 1);
+        assert_eq!(Lineage::of_fork(8, &source.before(0)).generation(0), 5);
     }
 
     #[test]

@@ -2,6 +2,7 @@
 //! network, no clock.
 
 pub mod cursor;
+pub mod fork;
 pub mod line;
 pub mod members;
 pub mod message;

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::xxh3_128;
 
 use crate::room::cursor::Lineage;
+use crate::room::fork::Fork;
 use crate::room::producer::{Claim, Progress};
 use crate::wire::durable::Media;
 
@@ -32,6 +33,9 @@ pub struct Sidecar {
     /// Where it was closed: bytes after this offset are not part of it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub closed: Option<u64>,
+    /// Where it comes from, where it is a fork.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fork: Option<Fork>,
     /// The last `Stream-Seq`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub seq: Option<String>,
@@ -107,6 +111,7 @@ impl Sidecar {
             ttl: None,
             expires: None,
             closed: None,
+            fork: None,
             seq: None,
             producers: BTreeMap::new(),
             intent: None,
@@ -142,7 +147,10 @@ impl Sidecar {
 
     /// What its positions are bound to.
     pub fn lineage(&self) -> Lineage {
-        Lineage::of_stream(self.generation)
+        match &self.fork {
+            Some(fork) => Lineage::of_fork(self.generation, &fork.inherited),
+            None => Lineage::of_stream(self.generation),
+        }
     }
 
     /// Whether it is gone at `now`, having been used last at `touched` (both in milliseconds since 1970).

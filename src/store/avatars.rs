@@ -60,7 +60,7 @@ pub fn join(room: &RoomDir, user: &UserName) -> io::Result<bool> {
         }
         room.put_in_place(&unfinished, &user.avatar_dir())
     };
-    finish().map(|()| true).inspect_err(|_| drop(room.remove_directory(&unfinished)))
+    finish().map(|()| true).inspect_err(|_| drop(room.remove(&unfinished)))
 }
 
 /// Notes that a web avatar was heard of just now. Says whether there is one.
@@ -88,7 +88,7 @@ pub fn touch_lightly(room: &RoomDir, user: &UserName) -> io::Result<()> {
 
 /// Removes an avatar. Says whether it was here.
 pub fn leave(room: &RoomDir, user: &UserName) -> io::Result<bool> {
-    room.remove_directory(&user.avatar_dir())
+    room.remove(&user.avatar_dir())
 }
 
 /// What came of a rename or a move.

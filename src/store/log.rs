@@ -2,7 +2,7 @@
 //! themselves. Reads in proportion to what is asked for, never to the log.
 
 use std::fs::File;
-use std::io;
+use std::io::{self, Read, Seek};
 use std::ops::Range;
 use std::os::unix::fs::{FileExt, MetadataExt};
 
@@ -135,6 +135,16 @@ impl Log {
         Ok((start, self.read(start, (end - start) as usize)?))
     }
 
+    /// Copies its first `len` bytes to `to`, at the beginning; where the file system can, they share them. Fails where
+    /// there are fewer.
+    pub fn copy(&self, len: u64, to: &File) -> io::Result<()> {
+        let mut file = &self.file;
+        file.rewind()?;
+        // Not byte by byte: the standard library has the kernel copy from file to file.
+        let copied = io::copy(&mut file.take(len), &mut &*to)?;
+        if copied < len { Err(io::ErrorKind::UnexpectedEof.into()) } else { Ok(()) }
+    }
+
     /// The bytes just before `offset` that its fingerprint is made of.
     pub fn window(&self, offset: u64) -> io::Result<Vec<u8>> {
         let len = offset.min(FINGERPRINT_WINDOW_BYTES);
@@ -143,7 +153,7 @@ impl Log {
 
     /// The position `offset`, which is 0 or, where lines mean something, just after a `\n`.
     pub fn cursor(&self, offset: u64) -> io::Result<Cursor> {
-        Ok(Cursor::of(self.lineage, offset, &self.window(offset)?))
+        Ok(Cursor::of(&self.lineage, offset, &self.window(offset)?))
     }
 
     /// The offset that `cursor` points to, where it still holds.
@@ -152,7 +162,7 @@ impl Log {
         if *cursor == Cursor::ZERO {
             return Ok(Ok(0));
         }
-        if cursor.generation() != self.lineage.generation() {
+        if cursor.generation() != self.lineage.generation(offset) {
             return Ok(Err(Stale::Replaced));
         }
         if offset > self.size()? {
@@ -161,7 +171,7 @@ impl Log {
         let window = self.window(offset)?;
         // Where a very long line was divided there is no `\n`.
         let holds = match cursor.fingerprint() {
-            Some(_) => *cursor == Cursor::of(self.lineage, offset, &window),
+            Some(_) => *cursor == Cursor::of(&self.lineage, offset, &window),
             None => offset == 0 || window.last() == Some(&b'\n'),
         };
         Ok(if holds { Ok(offset) } else { Err(Stale::Edited) })
@@ -219,7 +229,7 @@ impl Log {
             bytes.truncate(window + kept);
         }
         let to = from + (bytes.len() - window) as u64;
-        Ok(Some(Stretch { lineage: self.lineage, bytes, window, from, to, cut: None }))
+        Ok(Some(Stretch { lineage: self.lineage.clone(), bytes, window, from, to, cut: None }))
     }
 
     /// [`Log::stretch`] of what is before `end`, which is just after a `\n`.
@@ -260,7 +270,7 @@ impl Log {
         if whole > 0 {
             bytes.truncate(window + whole);
             let to = from + whole as u64;
-            return Ok(Some(Stretch { lineage: self.lineage, bytes, window, from, to, cut: None }));
+            return Ok(Some(Stretch { lineage: self.lineage.clone(), bytes, window, from, to, cut: None }));
         }
         if bytes.len() < window + STRETCH_MAX_BYTES {
             return Ok(None);
@@ -289,7 +299,7 @@ impl Log {
             bytes.truncate(bytes.len() - cut_character(&bytes[window..]));
         }
         bytes.push(b'\n');
-        Ok(Some(Stretch { lineage: self.lineage, bytes, window, from, to, cut }))
+        Ok(Some(Stretch { lineage: self.lineage.clone(), bytes, window, from, to, cut }))
     }
 }
 
@@ -371,7 +381,7 @@ impl Stretch {
         let offset = self.from + end as u64;
         let end = self.window + end;
         let window = &self.bytes[end - offset.min(FINGERPRINT_WINDOW_BYTES) as usize..end];
-        Cursor::of(self.lineage, offset, window)
+        Cursor::of(&self.lineage, offset, window)
     }
 }
 

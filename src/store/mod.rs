@@ -7,6 +7,7 @@ pub mod avatars;
 pub mod bell;
 pub mod commit;
 pub mod count;
+pub mod forks;
 pub mod history;
 pub mod log;
 pub mod root;

@@ -21,6 +21,9 @@ pub const LOG_NAME: &str = ".log";
 /// Where a room that is being deleted is moved to first, so that it is gone at once and whole.
 const DELETED_PREFIX: &str = ".deleted-";
 
+/// Where a stream is that was deleted and has forks.
+const KEPT_PREFIX: &str = ".kept-";
+
 /// Where a stream that is being created is, until it has all that it is to have.
 const CREATED_PREFIX: &str = ".created-";
 
@@ -136,13 +139,17 @@ impl DataRoot {
     /// A stream's directory, locked against others that change the stream through chatroom, or `None` where there is
     /// none of that name. It is the one of that name for as long as it is locked.
     pub fn lock_stream(&self, name: &StreamName) -> io::Result<Option<Locked>> {
+        self.lock(name.directory())
+    }
+
+    fn lock(&self, name: &str) -> io::Result<Option<Locked>> {
         loop {
-            let Some(room) = self.stream(name)? else { return Ok(None) };
+            let Some(room) = self.inner(name)? else { return Ok(None) };
             let lock = room.try_clone()?;
             lock.lock()?;
             // It may have been deleted, and created again, while this waited.
-            let Some(named) = self.stream(name)? else { return Ok(None) };
-            if same(&room.directory, &named.directory)? {
+            let Some(named) = self.inner(name)? else { return Ok(None) };
+            if room.is_same(&named)? {
                 return Ok(Some(Locked { room, _lock: lock }));
             }
         }
@@ -150,36 +157,47 @@ impl DataRoot {
 
     /// A stream's directory, or `None` where there is none of that name.
     pub fn stream(&self, name: &StreamName) -> io::Result<Option<RoomDir>> {
-        let found = open_directory(self.directory()?.as_fd(), name.directory());
+        self.inner(name.directory())
+    }
+
+    fn inner(&self, name: &str) -> io::Result<Option<RoomDir>> {
+        let found = open_directory(self.directory()?.as_fd(), name);
         Ok(found?.map(|directory| RoomDir { directory }))
     }
 
     /// Makes a stream's directory, whole at once, with what `fill` puts into it. `None` where there is something of
     /// that name. An empty directory of that name, just made, may be taken for none.
-    pub fn create_stream<T>(
+    pub fn create_stream<T, E: From<io::Error>>(
         &self,
         name: &StreamName,
-        fill: impl FnOnce(&RoomDir) -> io::Result<T>,
-    ) -> io::Result<Option<(RoomDir, T)>> {
+        fill: impl FnOnce(&RoomDir) -> Result<T, E>,
+    ) -> Result<Option<(RoomDir, T)>, E> {
         let root = self.directory()?;
-        let hidden = format!("{CREATED_PREFIX}{:016x}", fastrand::u64(..));
-        stat::mkdirat(&root, hidden.as_str(), NEW_ROOM)?;
-        let made = open_directory(root.as_fd(), &hidden)
-            .and_then(|made| made.ok_or_else(|| io::ErrorKind::NotFound.into()))
-            .and_then(|directory| {
-                let room = RoomDir { directory };
-                let filled = fill(&room)?;
-                Ok((room, filled))
-            })
-            .and_then(|filled| match fcntl::renameat(&root, hidden.as_str(), &root, name.directory()) {
-                Ok(()) => Ok(Some(filled)),
-                Err(Errno::EEXIST | Errno::ENOTEMPTY | Errno::ENOTDIR) => Ok(None),
-                Err(error) => Err(error.into()),
-            });
+        let (hidden, room) = self.aside()?;
+        let rename = || match fcntl::renameat(&root, hidden.as_str(), &root, name.directory()) {
+            Ok(()) => Ok(true),
+            Err(Errno::EEXIST | Errno::ENOTEMPTY | Errno::ENOTDIR) => Ok(false),
+            Err(error) => Err(io::Error::from(error)),
+        };
+        let made = fill(&room).and_then(|filled| Ok(rename()?.then_some((room, filled))));
         if !matches!(made, Ok(Some(_))) {
             let _ = remove_tree(root.as_fd(), &*hidden);
         }
         made
+    }
+
+    /// A directory that is not seen, locked as long as it is open, and what it is called.
+    fn aside(&self) -> io::Result<(String, RoomDir)> {
+        loop {
+            let hidden = format!("{CREATED_PREFIX}{:016x}", fastrand::u64(..));
+            stat::mkdirat(self.directory()?, hidden.as_str(), NEW_ROOM)?;
+            let Some(room) = self.inner(&hidden)? else { continue };
+            room.try_clone()?.lock()?;
+            // Before it was locked it may have been taken for one that nobody fills any more.
+            if self.inner(&hidden)?.is_some() {
+                return Ok((hidden, room));
+            }
+        }
     }
 
     /// Deletes a stream and all that is in it.
@@ -187,11 +205,62 @@ impl DataRoot {
         self.delete(name.directory())
     }
 
+    /// Puts a stream aside, in the place of an earlier one of that name.
+    pub fn keep_stream(&self, name: &StreamName, _locked: &Locked) -> io::Result<()> {
+        let root = self.directory()?;
+        let kept = kept_name(name);
+        loop {
+            match fcntl::renameat(&root, name.directory(), &root, kept.as_str()) {
+                Err(Errno::EEXIST | Errno::ENOTEMPTY) => self.delete(&kept)?,
+                done => return Ok(done?),
+            };
+        }
+    }
+
+    /// The directory of a stream that was put aside, or `None` where there is none of that name.
+    pub fn kept(&self, name: &StreamName) -> io::Result<Option<RoomDir>> {
+        self.inner(&kept_name(name))
+    }
+
+    /// The same, locked as [`DataRoot::lock_stream`] does.
+    pub fn lock_kept(&self, name: &StreamName) -> io::Result<Option<Locked>> {
+        self.lock(&kept_name(name))
+    }
+
+    /// Deletes a stream that was put aside.
+    pub fn delete_kept(&self, name: &StreamName, _locked: &Locked) -> io::Result<bool> {
+        self.delete(&kept_name(name))
+    }
+
+    /// All streams that were put aside.
+    pub fn kept_streams(&self) -> io::Result<Vec<StreamName>> {
+        let names = RoomDir { directory: self.directory()? }.names()?;
+        Ok(names.iter().filter_map(|name| StreamName::of_directory(name.strip_prefix(KEPT_PREFIX)?)).collect())
+    }
+
+    /// Removes what was left of streams that were being created, or deleted, by processes that are gone.
+    pub fn remove_remains(&self) -> io::Result<()> {
+        let root = RoomDir { directory: self.directory()? };
+        for name in root.names()? {
+            if name.starts_with(DELETED_PREFIX) {
+                root.remove(&name)?;
+            } else if name.starts_with(CREATED_PREFIX)
+                && let Some(room) = root.inner(&name)?
+                && let lock = room.try_clone()?
+                && lock.try_lock().is_ok()
+            {
+                // Locked until it is gone: who fills one has it locked.
+                root.remove(&name)?;
+            }
+        }
+        Ok(())
+    }
+
     fn delete(&self, name: &str) -> io::Result<bool> {
         let root = self.directory()?;
         let trash = format!("{DELETED_PREFIX}{name}-{:016x}", fastrand::u64(..));
         match fcntl::renameat(&root, name, &root, trash.as_str()) {
-            Ok(()) => remove_tree(root.as_fd(), &*trash).map(|()| true),
+            Ok(()) => gone(remove_tree(root.as_fd(), &*trash)).map(|()| true),
             Err(Errno::ENOENT) => Ok(false),
             Err(error) => Err(error.into()),
         }
@@ -212,6 +281,17 @@ impl HeldRoot {
 }
 
 impl RoomDir {
+    /// The directory called `name` in it, or `None` where there is none.
+    pub fn inner(&self, name: &str) -> io::Result<Option<RoomDir>> {
+        Ok(open_directory(self.as_fd(), name)?.map(|directory| RoomDir { directory }))
+    }
+
+    /// Whether both are one directory.
+    pub fn is_same(&self, other: &RoomDir) -> io::Result<bool> {
+        let (one, other) = (stat::fstat(self)?, stat::fstat(other)?);
+        Ok((one.st_dev, one.st_ino) == (other.st_dev, other.st_ino))
+    }
+
     /// The directory, to keep it open for longer.
     pub fn try_clone(&self) -> io::Result<File> {
         Ok(File::from(self.directory.try_clone()?))
@@ -235,6 +315,16 @@ impl RoomDir {
         // Shells of the same group write here too, whatever this process's umask is.
         let _ = stat::fchmod(&file, mode);
         regular(file)
+    }
+
+    /// The log of a room that has none yet, for writing all that it begins with: unlike one that is open for appending,
+    /// it can share the bytes of another file.
+    pub fn create_log(&self) -> io::Result<File> {
+        let flags = OFlag::O_WRONLY | OFlag::O_CREAT | OFlag::O_EXCL;
+        let mode = Mode::from_bits_truncate(0o664);
+        let file = File::from(open_beneath(self.as_fd(), LOG_NAME, flags, mode)?);
+        let _ = stat::fchmod(&file, mode);
+        Ok(file)
     }
 
     /// The regular file `name` in it, or `None` where there is none.
@@ -295,13 +385,33 @@ impl RoomDir {
         })
     }
 
-    /// Removes the directory `name` and all that is in it. Says whether there was one.
-    pub fn remove_directory(&self, name: &str) -> io::Result<bool> {
+    /// Removes the directory `name` where nothing is in it.
+    pub fn remove_if_empty(&self, name: &str) -> io::Result<()> {
+        match unistd::unlinkat(self, name, UnlinkatFlags::RemoveDir) {
+            Ok(()) | Err(Errno::ENOENT | Errno::ENOTEMPTY | Errno::EEXIST) => Ok(()),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Removes the file or directory `name` and all that is in it. Says whether there was one.
+    pub fn remove(&self, name: &str) -> io::Result<bool> {
         match remove_tree(self.as_fd(), name) {
             Ok(()) => Ok(true),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
             Err(error) => Err(error),
         }
+    }
+
+    /// The names of all that is in it, where they are text.
+    pub fn names(&self) -> io::Result<Vec<String>> {
+        let mut names = Vec::new();
+        for entry in list(self.as_fd(), ".")?.iter() {
+            match entry?.file_name().to_str() {
+                Ok("." | "..") | Err(_) => {}
+                Ok(name) => names.push(name.to_owned()),
+            }
+        }
+        Ok(names)
     }
 
     /// The names of all directories (and, maybe, of links to some) in it that begin with a dot.
@@ -327,9 +437,8 @@ impl AsFd for RoomDir {
     }
 }
 
-fn same(one: &OwnedFd, other: &OwnedFd) -> io::Result<bool> {
-    let (one, other) = (stat::fstat(one)?, stat::fstat(other)?);
-    Ok((one.st_dev, one.st_ino) == (other.st_dev, other.st_ino))
+fn kept_name(name: &StreamName) -> String {
+    format!("{KEPT_PREFIX}{}", name.directory())
 }
 
 fn regular(file: File) -> io::Result<File> {
@@ -369,6 +478,11 @@ fn open_beneath(parent: BorrowedFd<'_>, name: &str, flags: OFlag, mode: Mode) ->
     fcntl::openat(parent, name, flags | OFlag::O_NOFOLLOW, mode)
 }
 
+/// Somebody else may remove the same.
+fn gone(removed: io::Result<()>) -> io::Result<()> {
+    removed.or_else(|error| if error.kind() == io::ErrorKind::NotFound { Ok(()) } else { Err(error) })
+}
+
 fn remove_tree(parent: BorrowedFd<'_>, name: &(impl NixPath + ?Sized)) -> io::Result<()> {
     match unistd::unlinkat(parent, name, UnlinkatFlags::NoRemoveDir) {
         Ok(()) => return Ok(()),
@@ -381,7 +495,7 @@ fn remove_tree(parent: BorrowedFd<'_>, name: &(impl NixPath + ?Sized)) -> io::Re
         names.push(entry?.file_name().to_owned());
     }
     for inner in names.iter().filter(|inner| !matches!(inner.to_bytes(), b"." | b"..")) {
-        remove_tree(directory.as_fd(), inner.as_c_str())?;
+        gone(remove_tree(directory.as_fd(), inner.as_c_str()))?;
     }
-    Ok(unistd::unlinkat(parent, name, UnlinkatFlags::RemoveDir)?)
+    gone(unistd::unlinkat(parent, name, UnlinkatFlags::RemoveDir).map_err(io::Error::from))
 }

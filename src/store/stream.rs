@@ -50,10 +50,32 @@ impl<'a> StreamLog<'a> {
 
     /// The position at `offset`.
     pub fn cursor(&self, offset: u64) -> io::Result<Cursor> {
-        match (&self.log, self.sidecar) {
-            (Some(log), _) => log.cursor(offset),
-            (None, sidecar) => Ok(Cursor::of(sidecar.map_or(Lineage::of_file(0), Sidecar::lineage), 0, &[])),
+        match &self.log {
+            Some(log) => log.cursor(offset),
+            None => Ok(Cursor::of(&self.lineage(), 0, &[])),
         }
+    }
+
+    /// What its positions are bound to.
+    pub fn lineage(&self) -> Lineage {
+        match (self.sidecar, &self.log) {
+            (Some(sidecar), _) => sidecar.lineage(),
+            (None, log) => Lineage::of_file(log.as_ref().map_or(0, Log::identity)),
+        }
+    }
+
+    /// The offset `units` on from `offset`: bytes, or, in a stream of lines, lines. `None` where it ends before.
+    pub fn beyond(&self, offset: u64, units: u64) -> io::Result<Option<u64>> {
+        if !self.is_lines() || units == 0 {
+            return Ok(offset.checked_add(units).filter(|end| *end <= self.end));
+        }
+        let Some(log) = &self.log else { return Ok(None) };
+        let (mut end, mut left) = (offset, units);
+        each_line(log, offset, self.end, |line| {
+            (end, left) = (line.id.offset(), left - 1);
+            if left == 0 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        })?;
+        Ok((left == 0).then_some(end))
     }
 
     /// The offset that `cursor` points to, where it still holds.
@@ -67,8 +89,8 @@ impl<'a> StreamLog<'a> {
                 None => Ok(Err(Stale::Removed)),
             };
         };
-        let offset = cursor.offset();
-        if cursor.generation() != sidecar.generation {
+        let (offset, lineage) = (cursor.offset(), sidecar.lineage());
+        if cursor.generation() != lineage.generation(offset) {
             return Ok(Err(Stale::Replaced));
         }
         if offset > self.end {
@@ -76,7 +98,7 @@ impl<'a> StreamLog<'a> {
         }
         let Some(log) = &self.log else { return Ok(Ok(0)) };
         let window = log.window(offset)?;
-        let there = Cursor::of(sidecar.lineage(), offset, &window);
+        let there = Cursor::of(&lineage, offset, &window);
         let between = self.is_lines() && !matches!(window.last(), None | Some(b'\n'));
         let holds = !between && cursor.fingerprint().is_none_or(|print| Some(print) == there.fingerprint());
         Ok(if holds { Ok(offset) } else { Err(Stale::Edited) })

@@ -27,7 +27,7 @@ pub(super) fn append(site: &Site<'_>, request: &Request, name: &StreamName) -> R
     let body = body(request)?;
     let closes = closes(request);
     let claim = producers::claim(request)?;
-    let (stream, mut sidecar) = locked(site, name)?;
+    let (stream, mut sidecar) = locked(&site.root, name)?;
     let verdict = claim.as_ref().map(|claim| {
         let known = sidecar.as_ref().and_then(|sidecar| sidecar.producers.get(&claim.id));
         (judge(known.copied(), claim), claim)

@@ -18,22 +18,6 @@ pub(super) const TTL: HeaderName = HeaderName::from_static("stream-ttl");
 pub(super) const EXPIRES_AT: HeaderName = HeaderName::from_static("stream-expires-at");
 pub(super) const TRUE: HeaderValue = HeaderValue::from_static("true");
 
-/// Parts of the protocol that this version has not. To take such a request for another would be worse.
-const NOT_BUILT: [&str; 3] = ["stream-forked-from", "stream-fork-offset", "stream-fork-sub-offset"];
-
-/// Fails where a request needs what is not there.
-pub(super) fn refuse_what_is_not_built(request: &Request) -> Result<(), Problem> {
-    let header =
-        NOT_BUILT.into_iter().find(|name| request.headers.contains_key(*name)).map(|name| format!("header `{name}`"));
-    match header {
-        Some(what) => Err(Problem::new(
-            StatusCode::NOT_IMPLEMENTED,
-            format_args!("{what}: this version has no such thing; nothing was written"),
-        )),
-        None => Ok(()),
-    }
-}
-
 /// A problem with a header field.
 pub(super) fn bad(name: &HeaderName, why: impl std::fmt::Display) -> Problem {
     Problem::bad_request(format_args!("header `{name}`: {why}; nothing was written"))

@@ -3,6 +3,7 @@
 
 mod append;
 mod create;
+mod fork;
 mod headers;
 mod live;
 mod producers;
@@ -17,8 +18,9 @@ use crate::api::problem::Problem;
 use crate::api::site::Site;
 use crate::room::sidecar::Sidecar;
 use crate::room::stream_name::{StreamName, StreamNameError};
+use crate::store::forks;
 use crate::store::log::Log;
-use crate::store::root::{Locked, RoomDir};
+use crate::store::root::{DataRoot, Locked, RoomDir};
 use crate::store::settle::settle;
 use crate::store::sidecar::{self, SIDECAR_NAME, SidecarError};
 
@@ -26,25 +28,27 @@ const METHODS: &str = "GET, HEAD, PUT, POST, DELETE, OPTIONS";
 
 /// What a request may carry, as a browser asks before it sends it.
 const ASKED: &str = "content-type, if-none-match, stream-seq, stream-ttl, stream-expires-at, \
-                     stream-closed, producer-id, producer-epoch, producer-seq";
+                     stream-closed, stream-forked-from, stream-fork-offset, stream-fork-sub-offset, producer-id, producer-epoch, producer-seq";
 
 /// No page of another site may embed what it may not read.
 const RESOURCE_POLICY: HeaderName = HeaderName::from_static("cross-origin-resource-policy");
 
 /// Answers a request for the stream called `name`, percent-decoded.
 pub fn answer(site: &Site<'_>, request: &Request, name: &str) -> Response {
-    let answer = StreamName::parse(name).map_err(Problem::from).and_then(|name| {
-        headers::refuse_what_is_not_built(request)?;
-        match request.method {
-            Method::GET => read::read(site, request, &name),
-            Method::HEAD => read::head(site, &name),
-            Method::PUT => create::create(site, request, &name),
-            Method::POST => append::append(site, request, &name),
-            Method::DELETE => delete(site, &name),
-            Method::OPTIONS => Ok(options()),
-            _ => Err(Problem::method(METHODS)),
-        }
+    let answer = StreamName::parse(name).map_err(Problem::from).and_then(|name| match request.method {
+        Method::GET => read::read(site, request, &name),
+        Method::HEAD => read::head(site, &name),
+        Method::PUT => create::create(site, request, &name),
+        Method::POST => append::append(site, request, &name),
+        Method::DELETE => delete(site, &name),
+        Method::OPTIONS => Ok(options()),
+        _ => Err(Problem::method(METHODS)),
     });
+    of(answer)
+}
+
+/// The answer, of whatever kind it is.
+fn of(answer: Result<Response, Problem>) -> Response {
     let policy = HeaderValue::from_static("same-origin");
     answer.unwrap_or_else(Problem::into_response).with(RESOURCE_POLICY, policy)
 }
@@ -57,8 +61,8 @@ fn options() -> Response {
 }
 
 fn delete(site: &Site<'_>, name: &StreamName) -> Result<Response, Problem> {
-    let (locked, _) = locked(site, name)?;
-    site.root.delete_stream(name, &locked)?;
+    let (locked, sidecar) = locked(&site.root, name)?;
+    forks::remove(&site.root, name, locked, sidecar.as_ref(), now_ms())?;
     Ok(Response::empty(StatusCode::NO_CONTENT))
 }
 
@@ -66,18 +70,18 @@ fn delete(site: &Site<'_>, name: &StreamName) -> Result<Response, Problem> {
 /// was read.
 fn open(site: &Site<'_>, name: &StreamName) -> Result<(RoomDir, Option<Sidecar>, u64), Problem> {
     loop {
-        let room = site.root.stream(name)?.ok_or_else(|| no_stream(name))?;
+        let room = site.root.stream(name)?.map_or_else(|| Err(absent(&site.root, name)), Ok)?;
         let seen = Log::open(&room)?.map_or(Ok(0), |log| log.size())?;
         match sidecar::read(&room).map_err(|error| unreadable(name, error))? {
             // Cut short while it was to be closed, or under way: whoever has the lock finds out.
             Some((Sidecar { intent: Some(intent), .. }, _)) if intent.closes => {
                 drop(room);
-                locked(site, name)?;
+                locked(&site.root, name)?;
             }
             Some((sidecar, touched)) if sidecar.is_expired(now_ms(), touched) => {
                 // Whoever finds it expired removes it; locked, it is looked at again.
                 drop(room);
-                return locked(site, name).and(Err(no_stream(name)));
+                return locked(&site.root, name).and(Err(no_stream(name)));
             }
             found => return Ok((room, found.map(|(sidecar, _)| sidecar), seen)),
         }
@@ -85,12 +89,12 @@ fn open(site: &Site<'_>, name: &StreamName) -> Result<(RoomDir, Option<Sidecar>,
 }
 
 /// The same, locked.
-fn locked(site: &Site<'_>, name: &StreamName) -> Result<(Locked, Option<Sidecar>), Problem> {
-    let locked = site.root.lock_stream(name)?.ok_or_else(|| no_stream(name))?;
+fn locked(root: &DataRoot, name: &StreamName) -> Result<(Locked, Option<Sidecar>), Problem> {
+    let locked = root.lock_stream(name)?.map_or_else(|| Err(absent(root, name)), Ok)?;
     match sidecar::read(&locked.room).map_err(|error| unreadable(name, error))? {
         Some((sidecar, touched)) if sidecar.is_expired(now_ms(), touched) => {
-            site.root.delete_stream(name, &locked)?;
-            Err(no_stream(name))
+            forks::remove(root, name, locked, Some(&sidecar), now_ms())?;
+            Err(absent(root, name))
         }
         Some((mut sidecar, _)) if sidecar.intent.is_some() => {
             settle(&locked, &mut sidecar)?;
@@ -110,6 +114,17 @@ fn used(room: &RoomDir, sidecar: Option<&Sidecar>) -> Result<(), Problem> {
 
 fn now_ms() -> i64 {
     Utc::now().timestamp_millis()
+}
+
+/// Why there is no stream of this name: there is none, or it was deleted and has forks.
+fn absent(root: &DataRoot, name: &StreamName) -> Problem {
+    match forks::is_kept(root, name, now_ms()) {
+        Ok(true) => {
+            Problem::new(StatusCode::GONE, format_args!("the stream {name} was deleted; there are forks of it still"))
+        }
+        Ok(false) => no_stream(name),
+        Err(error) => error.into(),
+    }
 }
 
 fn no_stream(name: &StreamName) -> Problem {
