@@ -10,6 +10,7 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Instant;
 
+use chrono::Utc;
 use http::StatusCode;
 use prometheus_client::metrics::gauge::Gauge;
 use tokio::runtime;
@@ -29,6 +30,7 @@ use crate::gateway::{fastcgi, http as http_gateway};
 use crate::limits::{ACCEPT_PAUSE, STOP_WAIT};
 use crate::live::hub::Hub;
 use crate::live::registry::Registry;
+use crate::store::forks;
 use crate::store::root::DataRoot;
 
 /// What the connections speak.
@@ -248,6 +250,12 @@ impl Server {
         }
         let root = Arc::new(if create { DataRoot::open_or_create(path)? } else { DataRoot::open(path)? });
         self.roots.borrow_mut().insert(path.to_owned(), root.clone());
+        let swept = root.clone();
+        tokio::task::spawn_blocking(move || {
+            if let Err(error) = forks::sweep(&swept, Utc::now().timestamp_millis()) {
+                warn!(root = %swept.path().display(), %error, "what killed processes left behind can't be removed");
+            }
+        });
         Ok(root)
     }
 }

@@ -243,7 +243,7 @@ impl DataRoot {
         let root = RoomDir { directory: self.directory()? };
         for name in root.names()? {
             if name.starts_with(DELETED_PREFIX) {
-                root.remove(&name)?;
+                gone(root.remove(&name).map(drop))?;
             } else if name.starts_with(CREATED_PREFIX)
                 && let Some(room) = root.inner(&name)?
                 && let lock = room.try_clone()?

@@ -9,6 +9,7 @@ mod cgi;
 mod durable;
 mod durable_live;
 mod fastcgi;
+mod forks;
 mod killed;
 mod layout;
 mod limits;
