@@ -59,10 +59,10 @@ pub(super) fn create(site: &Site<'_>, request: &Request, name: &StreamName) -> R
         location: location(request)?,
         synced: site.ack == Ack::Synced,
     };
-    if creation.fork.is_none() {
+    // Copying may take a while; a CGI process has nothing else to do.
+    if creation.fork.is_none() || site.registry.is_none() {
         return creation.answer(&site.root);
     }
-    // Copying may take a while.
     let root = site.root.clone();
     Ok(Response::of_work(move || of(creation.answer(&root))))
 }
