@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use chatroom::room::sidecar::Sidecar;
 
+use super::cgi::cgi;
 use super::support::http::{Reply, Site, request};
 use super::support::rooms::Rooms;
 use super::support::server::Server;
@@ -227,4 +228,18 @@ fn a_server_that_is_killed_leaves_a_whole_fork_or_none() {
         assert!(rooms.log(&format!("f{round}")) == line);
     }
     assert!(forked < 10, "one at least was killed on the way");
+}
+
+#[test]
+fn a_cgi_process_below_a_mount_point_forks_too() {
+    let rooms = Rooms::empty();
+    rooms.create("R").append("R", b"one\n");
+    let put = |from: &str| {
+        let mut process = cgi(rooms.root(), "PUT", "/v1/stream/f", "");
+        let output = process.env("HTTP_STREAM_FORKED_FROM", from).output().unwrap();
+        String::from_utf8(output.stdout).unwrap()
+    };
+    assert!(put("/elsewhere/R").contains("expected the path of a stream, /chat/v1/stream/NAME"));
+    assert!(put("/chat/v1/stream/R").starts_with("Status: 201"));
+    assert_eq!(rooms.log("f"), b"one\n");
 }
