@@ -9,6 +9,7 @@ use crate::config::{self, Ack, Config, DEFAULT_ROOT, Padding};
 use crate::gateway::listen::Address;
 use crate::limits;
 use crate::live::admission::Bounds;
+use crate::live::webhook::Reach;
 use crate::room::name::{RoomName, UserName};
 use crate::store::watch::WatchMode;
 
@@ -160,6 +161,9 @@ pub struct ServerOptions {
     /// program, or once it is on disk, which outlives a power cut
     #[arg(long, value_enum, env = "CHATROOM_ACK", default_value_t)]
     ack: Ack,
+    /// Let webhooks be at addresses of private networks (over TLS) and of this machine, too
+    #[arg(long, env = "CHATROOM_ALLOW_PRIVATE_WEBHOOKS")]
+    allow_private_webhooks: bool,
     /// How many streams are served at a time
     #[arg(long, value_name = "N", env = "CHATROOM_MAX_STREAMS", default_value_t = limits::STREAMS_DEFAULT)]
     max_streams: usize,
@@ -209,6 +213,7 @@ impl ServerOptions {
             bounds: Bounds { all: self.max_streams, room: self.max_room_streams, client: self.max_client_streams },
             grace: self.grace,
             ack: self.ack,
+            webhooks: if self.allow_private_webhooks { Reach::Private } else { Reach::Public },
         }
     }
 

@@ -9,6 +9,7 @@ use std::time::Duration;
 use crate::limits;
 use crate::live::admission::Bounds;
 use crate::live::stream::Pace;
+use crate::live::webhook::Reach;
 use crate::store::watch::WatchMode;
 
 /// Where rooms are, where nobody says: in the folder that the command is run in.
@@ -49,6 +50,8 @@ pub struct Config {
     pub grace: Duration,
     /// When a posted message is acknowledged.
     pub ack: Ack,
+    /// Where webhooks may be.
+    pub webhooks: Reach,
 }
 
 /// When events are followed by padding.
@@ -98,6 +101,7 @@ impl Default for Config {
             bounds: Bounds::default(),
             grace: limits::GRACE_DEFAULT,
             ack: Ack::Written,
+            webhooks: Reach::Public,
         }
     }
 }

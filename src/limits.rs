@@ -34,6 +34,49 @@ pub const SETTLE_MAX_BYTES: usize = 16 * 1024 * 1024;
 /// How much of a stream one read answers at most, but for one line that is longer.
 pub const READ_MAX_BYTES: u64 = 4 * 1024 * 1024;
 
+/// How many subscriptions a data root has at most.
+pub const SUBSCRIPTIONS_MAX: usize = 1024;
+
+/// The longest name of a subscription, percent-encoded: a file is called so.
+pub const SUBSCRIPTION_ID_MAX_BYTES: usize = 224;
+
+/// How many streams one subscription is about at most.
+pub const SUBSCRIPTION_LINKS_MAX: usize = 1024;
+
+/// The largest file of a subscription that is read.
+pub const SUBSCRIPTION_MAX_BYTES: u64 = 4 * 1024 * 1024;
+
+/// The longest text in a subscription: its pattern, its webhook's address, its description, a worker's name.
+pub const SUBSCRIPTION_TEXT_MAX_BYTES: usize = 2048;
+
+/// For how long a wake is held where its subscription does not say.
+pub const LEASE_DEFAULT: Duration = Duration::from_secs(30);
+
+/// The shortest lease.
+pub const LEASE_MIN: Duration = Duration::from_secs(1);
+
+/// The longest lease.
+pub const LEASE_MAX: Duration = Duration::from_secs(600);
+
+/// How many webhooks are called at a time.
+pub const DELIVERIES_MAX: usize = 8;
+
+/// How long a webhook may take, from the look-up of its name to the end of its answer.
+pub const WEBHOOK_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// How much of a webhook's answer is read.
+pub const WEBHOOK_ANSWER_MAX_BYTES: u64 = 64 * 1024;
+
+/// How long it takes until a webhook that failed is called again, at most; the first time, and then twice as long each
+/// time.
+pub const WEBHOOK_RETRY_BASE: Duration = Duration::from_secs(1);
+
+/// How long that gets.
+pub const WEBHOOK_RETRY_MAX: Duration = Duration::from_secs(60);
+
+/// How often a process that does not deliver looks whether nobody does, and what could not be done is tried again.
+pub const DELIVERER_EVERY: Duration = Duration::from_secs(2);
+
 /// The longest text of one posted message.
 pub const MESSAGE_MAX_BYTES: usize = 64 * 1024;
 
@@ -220,6 +263,9 @@ const _: () = {
     );
     assert!(SETTLE_MAX_BYTES > BODY_MAX_BYTES);
     assert!(READ_MAX_BYTES >= LINE_MAX_BYTES as u64);
+    assert!((SUBSCRIPTION_LINKS_MAX * 3 * STREAM_NAME_MAX_BYTES) as u64 * 2 < SUBSCRIPTION_MAX_BYTES);
+    assert!(SUBSCRIPTION_ID_MAX_BYTES < 255 - 24, "a file can be called so");
+    assert!(LEASE_MIN.as_secs() <= LEASE_DEFAULT.as_secs() && LEASE_DEFAULT.as_secs() <= LEASE_MAX.as_secs());
     assert!(PAGE_DEFAULT_LINES <= PAGE_MAX_LINES);
     assert!(PAGE_MAX_BYTES as usize >= LINE_MAX_BYTES);
     assert!(RING_MAX_BYTES >= STRETCH_MAX_BYTES);

@@ -5,7 +5,7 @@ use std::io;
 
 use http::StatusCode;
 use http::header::{ALLOW, HeaderName, HeaderValue, RETRY_AFTER};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::api::exchange::{BadBody, Response};
 use crate::limits;
@@ -20,12 +20,14 @@ pub struct Problem {
     detail: String,
     /// One more field that the answer has.
     header: Option<Box<(HeaderName, HeaderValue)>>,
+    /// What a program is told beside it: the member `error`.
+    error: Option<Box<Value>>,
 }
 
 impl Problem {
     /// A problem of this kind; `detail` names the input, what was expected and what follows.
     pub fn new(status: StatusCode, detail: impl Display) -> Problem {
-        Problem { status, detail: detail.to_string(), header: None }
+        Problem { status, detail: detail.to_string(), header: None, error: None }
     }
 
     /// The request makes no sense.
@@ -84,6 +86,16 @@ impl Problem {
         self
     }
 
+    /// The same, which says to a program, in `error`, that it is `code`, and what else it is to know.
+    pub fn coded(mut self, code: &'static str, more: Value) -> Problem {
+        let mut error = json!({"code": code, "message": self.detail});
+        if let (Some(error), Value::Object(more)) = (error.as_object_mut(), more) {
+            error.extend(more);
+        }
+        self.error = Some(Box::new(error));
+        self
+    }
+
     /// The status of the answer.
     pub fn status(&self) -> StatusCode {
         self.status
@@ -91,12 +103,15 @@ impl Problem {
 
     /// The answer.
     pub fn into_response(self) -> Response {
-        let document = json!({
+        let mut document = json!({
             "type": "about:blank",
             "title": self.status.canonical_reason().unwrap_or("Error"),
             "status": self.status.as_u16(),
             "detail": self.detail,
         });
+        if let (Some(document), Some(error)) = (document.as_object_mut(), self.error) {
+            document.insert("error".into(), *error);
+        }
         let response = Response::new(self.status, "application/problem+json", document.to_string());
         match self.header {
             Some(header) => response.with(header.0, header.1),

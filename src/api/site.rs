@@ -21,7 +21,7 @@ pub struct Site<'a> {
     /// The timing and padding of its streams.
     pub pace: Pace,
     /// What a server's workers share; a CGI process has none.
-    pub registry: Option<&'a Registry>,
+    pub registry: Option<&'a Arc<Registry>>,
     /// When a posted message is acknowledged.
     pub ack: Ack,
     /// How many streams there may be.

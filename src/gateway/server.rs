@@ -89,7 +89,11 @@ impl Drop for Connection {
 
 /// Serves connections from `bound` with `workers` threads, until SIGTERM or SIGINT.
 pub fn run(bound: &Bound, protocol: Protocol, config: &Config, workers: usize) -> io::Result<()> {
-    let registry = Registry::new(workers, config.watch, config.bounds);
+    let registry = Registry::new(workers, config.watch, config.bounds, config.webhooks);
+    // What subscriptions wait for goes on whether or not anybody asks for anything.
+    if let Some(root) = config.data_root(false).and_then(|path| DataRoot::open(&path).ok()) {
+        registry.resume(&Arc::new(root))?;
+    }
     let (stop, stopped) = watch::channel(false);
     thread::scope(|threads| {
         let mut others = Vec::new();
@@ -249,6 +253,7 @@ impl Server {
             return Ok(root.clone());
         }
         let root = Arc::new(if create { DataRoot::open_or_create(path)? } else { DataRoot::open(path)? });
+        self.hub.registry().resume(&root)?;
         self.roots.borrow_mut().insert(path.to_owned(), root.clone());
         let swept = root.clone();
         tokio::task::spawn_blocking(move || {

@@ -208,6 +208,8 @@ impl Hub {
         match hint {
             Hint::Rooms => [about(Topic::Rooms), about(Topic::Counts)].into_iter().flatten().collect(),
             Hint::Members(room) => about(Topic::Room(room.clone())).into_iter().collect(),
+            // The deliverer hears of them.
+            Hint::Subscriptions => Vec::new(),
             // A room is a stream, too.
             Hint::Room(stream) | Hint::Log(stream) => {
                 let room = stream.room().and_then(|room| about(Topic::Room(room)));

@@ -4,12 +4,15 @@
 
 pub mod admission;
 pub mod attendance;
+mod deliverer;
+pub mod desk;
 pub mod encoding;
 pub mod feed;
 pub mod hub;
 pub mod metrics;
 pub mod reader;
 pub mod registry;
+pub mod signature;
 pub mod socket;
 pub mod solo;
 mod source;
@@ -17,3 +20,4 @@ pub mod stream;
 pub mod subscriber;
 pub mod subscription;
 pub mod wait;
+pub mod webhook;

@@ -4,18 +4,21 @@
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::io;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 use std::time::{Instant, SystemTime};
 
 use tokio::sync::{Notify, oneshot};
 
 use crate::live::admission::{Admission, Bounds};
 use crate::live::attendance::Attendance;
+use crate::live::deliverer::Deliverer;
 use crate::live::feed::{Feed, Topic};
 use crate::live::metrics::Metrics;
+use crate::live::webhook::Reach;
 use crate::store::append::Appended;
 use crate::store::commit::Committer;
 use crate::store::root::DataRoot;
+use crate::store::subscriptions::Subscriptions;
 use crate::store::watch::{Hint, Watch, WatchMode, Watcher};
 
 /// A feed's name within a process.
@@ -31,6 +34,11 @@ pub struct Registry {
     roots: Mutex<HashMap<Arc<DataRoot>, Arc<Watcher>>>,
     feeds: Mutex<HashMap<Key, Weak<Feed>>>,
     committer: Mutex<Option<Committer>>,
+    deliverer: Mutex<Option<Deliverer>>,
+    /// Where hints for it come in, once it is there.
+    delivered: Arc<OnceLock<Arc<Inbox>>>,
+    /// Where webhooks may be.
+    pub reach: Reach,
     /// Who is here.
     pub attendance: Attendance,
     /// How many streams there may be.
@@ -52,14 +60,17 @@ pub struct Inbox {
 }
 
 impl Registry {
-    /// A registry for `workers` workers, which serve streams within `bounds`.
-    pub fn new(workers: usize, mode: WatchMode, bounds: Bounds) -> Arc<Registry> {
+    /// A registry for `workers` workers, which serve streams within `bounds`, and call webhooks within `reach`.
+    pub fn new(workers: usize, mode: WatchMode, bounds: Bounds, reach: Reach) -> Arc<Registry> {
         Arc::new(Registry {
             mode,
             inboxes: (0..workers).map(|_| Arc::default()).collect(),
             roots: Mutex::default(),
             feeds: Mutex::default(),
             committer: Mutex::default(),
+            deliverer: Mutex::default(),
+            delivered: Arc::default(),
+            reach,
             attendance: Attendance::default(),
             admission: Admission::new(bounds),
             started: SystemTime::now(),
@@ -107,17 +118,37 @@ impl Registry {
         Ok(on_disk)
     }
 
+    /// Has the subscriptions of `root` looked after from now on.
+    pub fn deliver(self: &Arc<Self>, root: &Arc<DataRoot>) -> io::Result<()> {
+        let mut deliverer = lock(&self.deliverer);
+        let started = match deliverer.take() {
+            Some(started) => started,
+            None => {
+                Deliverer::start(Arc::downgrade(self), self.delivered.get_or_init(Arc::default).clone(), self.reach)?
+            }
+        };
+        deliverer.insert(started).take(root);
+        Ok(())
+    }
+
+    /// The same where there may be any.
+    pub fn resume(self: &Arc<Self>, root: &Arc<DataRoot>) -> io::Result<()> {
+        if Subscriptions::open(root)?.is_some() { self.deliver(root) } else { Ok(()) }
+    }
+
     /// How many directories the kernel watches, and how many are polled.
     pub fn watches(&self) -> (usize, usize) {
         let counts = lock(&self.roots).values().map(|watcher| watcher.counts()).collect::<Vec<_>>();
         counts.into_iter().fold((0, 0), |(kernel, polled), count| (kernel + count.0, polled + count.1))
     }
 
-    fn watcher(&self, root: &Arc<DataRoot>) -> Arc<dyn Watch> {
+    pub(super) fn watcher(&self, root: &Arc<DataRoot>) -> Arc<dyn Watch> {
         let mut roots = lock(&self.roots);
         let watcher = roots.entry(root.clone()).or_insert_with(|| {
-            let (inboxes, hinted) = (self.inboxes.clone(), root.clone());
-            let sink = move |hint: Hint| inboxes.iter().for_each(|inbox| inbox.put(&hinted, &hint));
+            let (inboxes, delivered, hinted) = (self.inboxes.clone(), self.delivered.clone(), root.clone());
+            let sink = move |hint: Hint| {
+                inboxes.iter().chain(delivered.get()).for_each(|inbox| inbox.put(&hinted, &hint));
+            };
             Arc::new(Watcher::new(root, self.mode, Arc::new(sink)))
         });
         watcher.clone()

@@ -7,6 +7,8 @@ pub mod line;
 pub mod members;
 pub mod message;
 pub mod name;
+pub mod pattern;
 pub mod producer;
 pub mod sidecar;
 pub mod stream_name;
+pub mod subscription;

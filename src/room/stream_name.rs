@@ -72,6 +72,11 @@ impl StreamName {
         RoomName::parse(&self.directory).ok()
     }
 
+    /// The name as it was before its directory's was made of it.
+    pub fn text(&self) -> String {
+        percent_decode_str(&self.directory).decode_utf8_lossy().into_owned()
+    }
+
     /// The name of its directory, one path component.
     pub fn directory(&self) -> &str {
         &self.directory
@@ -108,6 +113,7 @@ mod tests {
         ] {
             assert_eq!(directory(text), expected);
             assert_eq!(StreamName::of_directory(expected), StreamName::parse(text).ok());
+            assert_eq!(StreamName::parse(text).unwrap().text(), text);
         }
         assert_eq!(StreamName::parse("a/b").unwrap().room(), None, "what is encoded is no chat room");
     }

@@ -29,6 +29,9 @@ const CREATED_PREFIX: &str = ".created-";
 
 const NEW_ROOM: Mode = Mode::from_bits_truncate(0o775);
 
+/// What is nobody else's.
+const SECRET: Mode = Mode::from_bits_truncate(0o600);
+
 /// A folder of rooms.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct DataRoot {
@@ -57,6 +60,9 @@ pub struct Locked {
 }
 
 impl DataRoot {
+    /// The directory of what the protocol keeps beside the streams. No room is called so.
+    pub const SERVICE: &str = ".ds";
+
     /// The data root at `path`. Fails where that is no directory.
     pub fn open(path: &Path) -> io::Result<Self> {
         let path = path.canonicalize()?;
@@ -163,6 +169,36 @@ impl DataRoot {
     fn inner(&self, name: &str) -> io::Result<Option<RoomDir>> {
         let found = open_directory(self.directory()?.as_fd(), name);
         Ok(found?.map(|directory| RoomDir { directory }))
+    }
+
+    /// All streams, and all rooms, in no order.
+    pub fn streams(&self) -> io::Result<Vec<StreamName>> {
+        let root = self.held()?;
+        let mut streams = Vec::new();
+        for entry in list(root.directory.as_fd(), ".")?.iter() {
+            let entry = entry?;
+            let name = entry.file_name().to_str().ok().and_then(StreamName::of_directory);
+            let Some(name) = name.filter(|_| !matches!(entry.file_type(), Some(Type::File))) else { continue };
+            if entry.file_type() == Some(Type::Directory) || self.stream(&name)?.is_some() {
+                streams.push(name);
+            }
+        }
+        Ok(streams)
+    }
+
+    /// The directory [`DataRoot::SERVICE`], where there is one.
+    pub fn service(&self) -> io::Result<Option<RoomDir>> {
+        let found = open_directory(self.directory()?.as_fd(), Self::SERVICE);
+        Ok(found?.map(|directory| RoomDir { directory }))
+    }
+
+    /// The same, made where there is none. Others than its owner and group see nothing of it.
+    pub fn create_service(&self) -> io::Result<RoomDir> {
+        match stat::mkdirat(self.directory()?, Self::SERVICE, Mode::from_bits_truncate(0o770)) {
+            Ok(()) | Err(Errno::EEXIST) => {}
+            Err(error) => return Err(error.into()),
+        }
+        self.service()?.ok_or_else(|| io::ErrorKind::NotADirectory.into())
     }
 
     /// Makes a stream's directory, whole at once, with what `fill` puts into it. `None` where there is something of
@@ -350,6 +386,48 @@ impl RoomDir {
         }
         fcntl::renameat(self, new.as_str(), self, name)?;
         if synced { self.try_clone()?.sync_all() } else { Ok(()) }
+    }
+
+    /// Makes the file `name`, whole at once and on disk, which nobody but its owner can read.
+    pub fn create_secret(&self, name: &str, bytes: &[u8]) -> io::Result<()> {
+        let new = format!("{name}.new");
+        let flags = OFlag::O_WRONLY | OFlag::O_CREAT | OFlag::O_TRUNC | OFlag::O_NOFOLLOW;
+        let mut file = File::from(open_beneath(self.as_fd(), &new, flags, SECRET)?);
+        stat::fchmod(&file, SECRET)?;
+        file.write_all(bytes)?;
+        file.sync_all()?;
+        fcntl::renameat(self, new.as_str(), self, name)?;
+        self.try_clone()?.sync_all()
+    }
+
+    /// The file `name`, made empty where there is none, to lock it.
+    pub fn open_for_locking(&self, name: &str) -> io::Result<File> {
+        let flags = OFlag::O_RDONLY | OFlag::O_CREAT | OFlag::O_NONBLOCK;
+        let mode = Mode::from_bits_truncate(0o660);
+        regular(open_beneath(self.as_fd(), name, flags, mode)?.into())
+    }
+
+    /// Removes the file `name`, where there is one.
+    pub fn remove_file(&self, name: &str) -> io::Result<()> {
+        match unistd::unlinkat(self, name, UnlinkatFlags::NoRemoveDir) {
+            Ok(()) | Err(Errno::ENOENT) => Ok(()),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// The names of all that is in it.
+    pub fn names(&self) -> io::Result<Vec<String>> {
+        let mut names = Vec::new();
+        for entry in list(self.as_fd(), ".")?.iter() {
+            names.extend(entry?.file_name().to_str().ok().map(str::to_owned));
+        }
+        Ok(names)
+    }
+
+    /// The directory, opened anew, so that a lock on it is a lock of its own.
+    pub fn reopen(&self) -> io::Result<File> {
+        let flags = OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
+        Ok(fcntl::openat(self, ".", flags, Mode::empty())?.into())
     }
 
     /// The directory within this one called `name`, or `None` where there is none.

@@ -49,6 +49,7 @@ impl Stamps {
                 hints
             }
             Place::Avatar(room, _) if directory => vec![Hint::Members(room.clone())],
+            Place::Subscriptions if directory => vec![Hint::Subscriptions],
             _ => Vec::new(),
         }
     }

@@ -47,6 +47,8 @@ pub enum Hint {
     Log(StreamName),
     /// Who is in a room.
     Members(RoomName),
+    /// Subscriptions.
+    Subscriptions,
     /// Anything: hints were lost.
     Everything,
 }
@@ -60,6 +62,8 @@ pub enum Place {
     Room(StreamName),
     /// An avatar: its attributes.
     Avatar(RoomName, UserName),
+    /// The files of subscriptions.
+    Subscriptions,
 }
 
 impl Place {
@@ -69,6 +73,7 @@ impl Place {
             Place::Root => root.to_owned(),
             Place::Room(room) => root.join(room.directory()),
             Place::Avatar(room, user) => root.join(room.as_str()).join(user.avatar_dir()),
+            Place::Subscriptions => root.join(DataRoot::SERVICE),
         }
     }
 }
@@ -324,6 +329,9 @@ fn hint(root: &Path, sink: &Sink, path: &Path) {
     let Ok(inner) = path.strip_prefix(root) else { return };
     let mut parts = inner.iter().filter_map(|part| part.to_str());
     let Some(room) = parts.next() else { return sink(Hint::Everything) };
+    if room == DataRoot::SERVICE {
+        return sink(Hint::Subscriptions);
+    }
     let Some(stream) = StreamName::of_directory(room) else { return };
     match parts.next() {
         None => {

@@ -8,6 +8,7 @@ mod headers;
 mod live;
 mod producers;
 mod read;
+mod subscriptions;
 
 use chrono::Utc;
 use http::header::{ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ALLOW, HeaderName, HeaderValue};
@@ -35,6 +36,9 @@ const RESOURCE_POLICY: HeaderName = HeaderName::from_static("cross-origin-resour
 
 /// Answers a request for the stream called `name`, percent-decoded.
 pub fn answer(site: &Site<'_>, request: &Request, name: &str) -> Response {
+    if let Some(control) = name.strip_prefix("__ds/") {
+        return of(Ok(subscriptions::answer(site, request, control)));
+    }
     let answer = StreamName::parse(name).map_err(Problem::from).and_then(|name| match request.method {
         Method::GET => read::read(site, request, &name),
         Method::HEAD => read::head(site, &name),

@@ -217,7 +217,7 @@ fn needs_stamps(place: &Place, way: &Way) -> bool {
 
 fn kind(place: &Place) -> Kind {
     match place {
-        Place::Root | Place::Room(_) => Kind::Folder,
+        Place::Root | Place::Room(_) | Place::Subscriptions => Kind::Folder,
         Place::Avatar(..) => Kind::Avatar,
     }
 }
