@@ -23,6 +23,7 @@ mod server;
 mod shell;
 mod shell_names;
 mod streams;
+mod subscriptions;
 #[cfg(target_os = "linux")]
 mod watching;
 mod ways;
