@@ -223,8 +223,8 @@ impl Desk {
     }
 
     fn advanced(&mut self, id: &str, streams: &[String]) -> Result<Option<Call>, SubscriptionError> {
-        let now = now_ms();
         let locked = self.subscriptions.lock()?;
+        let now = now_ms();
         let Some(mut subscription) = locked.read(id)? else { return Ok(None) };
         let before = subscription.clone();
         for name in streams.iter().filter(|name| subscription.asked.means(name)) {

@@ -229,10 +229,10 @@ impl Subscription {
         }
     }
 
-    /// Whether that time has come. For a clock that was set back it has, too.
+    /// Whether that time has come.
     pub fn is_due(&self, now: i64) -> bool {
         match &self.wake {
-            Some(Wake { stage: Stage::Held { until, .. }, .. }) => !(now + 1..=self.lease_end(now)).contains(until),
+            Some(Wake { stage: Stage::Held { until, .. }, .. }) => has_come(*until, now, self.lease_end(0)),
             _ => self.is_to_be_told(now),
         }
     }
@@ -262,8 +262,7 @@ impl Subscription {
     /// Whether the wake is to be told now.
     pub fn is_to_be_told(&self, now: i64) -> bool {
         let longest = i64::try_from(WEBHOOK_RETRY_MAX.as_millis()).unwrap_or(i64::MAX);
-        // As with leases, for a clock that was set back.
-        matches!(&self.wake, Some(Wake { stage: Stage::Due { at, .. }, .. }) if *at <= now || *at > now + longest)
+        matches!(&self.wake, Some(Wake { stage: Stage::Due { at, .. }, .. }) if has_come(*at, now, longest))
     }
 
     /// Notes how far the streams go as the wake is told.
@@ -367,6 +366,12 @@ impl Subscription {
     }
 }
 
+/// Whether it is `at` now. What is further away than it can be, and not only by the moment between two looks at a clock,
+/// is from before the clock was set back, and has come, too.
+fn has_come(at: i64, now: i64, longest: i64) -> bool {
+    at <= now || at > now.saturating_add(longest.saturating_mul(2))
+}
+
 /// Between how many milliseconds one waits who failed so often before.
 fn pause(failed: u32) -> Range<i64> {
     let longest = WEBHOOK_RETRY_BASE.saturating_mul(1 << failed.min(20)).min(WEBHOOK_RETRY_MAX);
@@ -461,6 +466,7 @@ mod tests {
     fn a_clock_that_was_set_back_keeps_nobody_waiting() {
         let mut it = pulled();
         it.claim("one", id, 1_000_000, &tails(5)).unwrap();
+        assert!(!it.is_due(999_999), "whose look at the clock is older takes nothing away");
         assert!(it.claim("two", id, 0, &tails(5)).is_ok());
         let mut it = webhook();
         it.wake(id, 1_000_000_000, &tails(5));
