@@ -415,15 +415,6 @@ impl RoomDir {
         }
     }
 
-    /// The names of all that is in it.
-    pub fn names(&self) -> io::Result<Vec<String>> {
-        let mut names = Vec::new();
-        for entry in list(self.as_fd(), ".")?.iter() {
-            names.extend(entry?.file_name().to_str().ok().map(str::to_owned));
-        }
-        Ok(names)
-    }
-
     /// The directory, opened anew, so that a lock on it is a lock of its own.
     pub fn reopen(&self) -> io::Result<File> {
         let flags = OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
