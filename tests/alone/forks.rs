@@ -193,7 +193,7 @@ fn a_server_that_is_killed_leaves_a_whole_fork_or_none() {
     rooms.create("R").append("R", &line);
     let mut forked = 0;
     for round in 0..10 {
-        let mut server = Server::serve(rooms.root(), &[SYNCED, &[]][round % 2]);
+        let mut server = Server::serve(rooms.root(), [SYNCED, &[]][round % 2]);
         let addr = server.addr();
         // Nothing is left of the round before once the server was asked something.
         server.site().get("/rooms");
