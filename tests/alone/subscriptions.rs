@@ -20,6 +20,9 @@ use super::support::wait::wait_until;
 /// Webhooks of tests are on this machine.
 const HERE: &str = "--allow-private-webhooks";
 
+/// How many long-polls one waits for an event.
+const POLLS: u32 = 5;
+
 /// A webhook, which hands each request to the test, and answers as the test says.
 struct Webhook {
     address: SocketAddr,
@@ -133,6 +136,29 @@ fn on<'a>(site: &Site, url: &'a Value) -> &'a str {
     url.as_str().unwrap().strip_prefix(&site.url("")).expect("an address of the server")
 }
 
+/// Whether all that happened so far was looked at: what happens now is heard of after it, by whom a second webhook tells.
+struct Heartbeat {
+    webhook: Webhook,
+    beats: u32,
+}
+
+impl Heartbeat {
+    fn of(site: &Site) -> Heartbeat {
+        let webhook = Webhook::listen();
+        assert_eq!(subscribe(site, "heartbeat", "beat/*", &webhook.url()).status, 201);
+        Heartbeat { webhook, beats: 0 }
+    }
+
+    fn beat(&mut self, rooms: &Rooms) {
+        self.beats += 1;
+        let room = format!("beat%2F{}", self.beats);
+        rooms.create(&room).append(&room, b"\n");
+        let called = self.webhook.next();
+        called.stream(&format!("beat/{}", self.beats));
+        called.answer(200, r#"{"done": true}"#);
+    }
+}
+
 #[test]
 fn a_bot_is_told_of_what_a_shell_appends_while_no_one_holds_a_connection() {
     for watch in ["auto", "poll"] {
@@ -141,6 +167,8 @@ fn a_bot_is_told_of_what_a_shell_appends_while_no_one_holds_a_connection() {
         let (server, bot) = (Server::serve(rooms.root(), &["--watch", watch, HERE]), Webhook::listen());
         let site = server.site();
         assert_eq!(subscribe(&site, "bot", "*", &bot.url()).status, 201);
+        let mut heartbeat = Heartbeat::of(&site);
+        heartbeat.beat(&rooms);
         let line = rooms.line("General", "al", "hello");
         let called = bot.next();
         let (told, stream) = (called.json(), called.stream("General"));
@@ -177,6 +205,7 @@ fn a_bot_is_told_of_what_a_shell_appends_while_no_one_holds_a_connection() {
         assert_eq!(called.stream("General")["has_pending"], false);
         called.answer(200, r#"{"done": true}"#);
         // What it told of is acknowledged, so that only what comes now is news.
+        heartbeat.beat(&rooms);
         rooms.line("New", "al", "second");
         let called = bot.next();
         assert_eq!(called.json()["generation"], 3);
@@ -266,12 +295,10 @@ fn a_lease_ends_and_another_worker_takes_over() {
     let claim = |worker: &str| send(&site, "POST", &(path("pool") + "/claim"), &json!({ "worker": worker }));
     assert_eq!(code(&claim("one")), (409, "NO_PENDING_WORK".into()));
     // The next event in the wake stream, and where it ends.
-    let wakes = |offset: &str| loop {
-        let reply = site.get(&format!("/v1/stream/wake?live=long-poll&offset={offset}"));
-        if reply.status == 200 {
-            let next = reply.header("stream-next-offset").unwrap().to_owned();
-            return (reply.json(), next);
-        }
+    let wakes = |offset: &str| {
+        let poll = || site.get(&format!("/v1/stream/wake?live=long-poll&offset={offset}"));
+        let reply = (0..POLLS).map(|_| poll()).find(|reply| reply.status == 200).expect("an event in the wake stream");
+        (reply.json(), reply.header("stream-next-offset").unwrap().to_owned())
     };
     rooms.line("General", "al", "hello");
     let (events, next) = wakes("-1");
