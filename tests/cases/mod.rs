@@ -68,7 +68,15 @@ const READING: &[Case] = &[
     Case { name: "stream, none", path: "/v1/stream/a%2Fb", status: 404, has: "a%2Fb", ..CASE },
     Case { name: "stream, live", path: "/v1/stream/General?live=sse", status: 400, has: "`offset`", ..CASE },
     Case { name: "stream, else", path: "/v1/stream/General?offset=-1&live=x", status: 400, has: "`live`", ..CASE },
-    Case { name: "stream, reserved", path: "/v1/stream/__ds/jwks.json", status: 404, has: "reserved", ..CASE },
+    Case { name: "stream, none of them", path: "/v1/stream/__ds/x", status: 404, has: "nothing here", ..CASE },
+    Case { name: "stream keys", path: "/v1/stream/__ds/jwks.json", has: "keys", ..CASE },
+    Case {
+        name: "subscription, none",
+        path: "/v1/stream/__ds/subscriptions/x",
+        status: 404,
+        has: "SUBSCRIPTION_NOT_FOUND",
+        ..CASE
+    },
     Case { name: "log", path: "/rooms/Ops", headers: TEXT, has: "cron", ..CASE },
     Case { name: "log, last lines", path: "/rooms/General?tail=2", headers: TEXT, has: "mira", ..CASE },
     Case {
