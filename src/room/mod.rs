@@ -4,8 +4,10 @@
 pub mod cursor;
 pub mod line;
 pub mod members;
+pub mod mention;
 pub mod message;
 pub mod name;
+pub mod presence;
 pub mod producer;
 pub mod sidecar;
 pub mod stream_name;
