@@ -53,7 +53,7 @@ fn show(site: &Site<'_>, request: &Request, name: &RoomName) -> Result<Response,
     let user = identity::speaker(request, request.query().get("user"))?;
     let mut main = format!(
         "<p><a href=\"../plain\">All rooms</a></p>\n<h1>{name}</h1>\n<p><a href=\"{name}?user={user}#end\">Look for new messages</a></p>\n\
-         <ol role=\"log\" aria-label=\"Messages\">\n"
+         <div role=\"log\" aria-label=\"Messages\">\n<ol>\n"
     );
     if let Some(log) = Log::open(&site.room(name)?)? {
         let end = log.whole_before(log.size()?)?;
@@ -65,7 +65,7 @@ fn show(site: &Site<'_>, request: &Request, name: &RoomName) -> Result<Response,
     }
     let _ = write!(
         main,
-        "</ol>\n<form id=\"end\" method=\"post\" action=\"{name}\">\n<label>Your name <input name=\"user\" \
+        "</ol>\n</div>\n<form id=\"end\" method=\"post\" action=\"{name}\">\n<label>Your name <input name=\"user\" \
          value=\"{user}\" maxlength=\"64\" required></label>\n<label>Message <textarea name=\"text\" rows=\"3\" \
          required></textarea></label>\n<button>Send</button>\n</form>\n"
     );

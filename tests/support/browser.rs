@@ -180,6 +180,14 @@ impl Browser {
         self.turn_to_tab(0);
     }
 
+    /// Presses Tab, wherever the focus is.
+    pub fn press_tab(&self) {
+        for kind in ["rawKeyDown", "keyUp"] {
+            let key = json!({"type": kind, "key": "Tab", "code": "Tab", "windowsVirtualKeyCode": 9});
+            self.cdp("Input.dispatchKeyEvent", &key);
+        }
+    }
+
     /// Goes back, as the button does.
     pub fn back(&self) {
         self.run("go back", self.client.back());

@@ -112,7 +112,6 @@ export class Completion {
     this.#list.replaceChildren(...this.#offers.map(({ label, hint }, at) => element('li', {
       role: 'option', id: `offer-${at}`, 'data-at': at, 'aria-selected': at === this.#at ? 'true' : 'false',
     }, label, ...(hint === undefined ? [] : [element('span', { class: 'hint' }, hint)]))));
-    this.#box.setAttribute('aria-expanded', String(this.isOpen));
     if (this.isOpen) this.#box.setAttribute('aria-activedescendant', `offer-${this.#at}`);
     else this.#box.removeAttribute('aria-activedescendant');
   }

@@ -41,10 +41,11 @@ export function link(take, hello) {
   return say;
 }
 
-/** A name that is held as a lock for as long as this tab lives. Locks are for secure places only. */
-export function liveLock() {
-  if (!navigator.locks) return null;
+/** Holds a lock for as long as this tab lives, and tells its name once it has it. Locks are for secure places only. */
+export function holdLock(tell) {
   const lock = `chatroom tab ${Math.random()}`;
-  navigator.locks.request(lock, () => new Promise(() => { /* for ever */ }));
-  return lock;
+  navigator.locks?.request(lock, () => {
+    tell(lock);
+    return new Promise(() => { /* for ever */ });
+  });
 }

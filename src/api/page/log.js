@@ -46,6 +46,12 @@ export class Log {
     scroller.addEventListener('scroll', () => this.#scrolled(), { passive: true });
     scroller.addEventListener('keydown', (event) => this.#walk(event));
     scroller.addEventListener('click', (event) => {
+      const whole = event.target.closest('.whole');
+      if (whole !== null) {
+        whole.closest('.message').querySelector('.text').classList.remove('long');
+        whole.remove();
+        return;
+      }
       const button = event.target.closest('.state button');
       if (button !== null) ask[button.dataset.does](button.closest('.pending').dataset.key);
     });

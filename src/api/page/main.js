@@ -5,7 +5,7 @@ import { COMMANDS, Completion } from './completion.js';
 import { Composer } from './composer.js';
 import { askForDate, askForRoom, askToDelete } from './dialogs.js';
 import { element } from './elements.js';
-import { link, liveLock, server } from './link.js';
+import { holdLock, link, server } from './link.js';
 import { paintMembers, paintRooms } from './lists.js';
 import { Log } from './log.js';
 import { clearNotice, notice, reason } from './notice.js';
@@ -41,9 +41,9 @@ const addressOf = (name, id) => {
 
 // ---- The parts ----
 
-const lock = liveLock();
-const hello = () => ({ type: 'hello', name: self.name, marks: self.marks, lock });
+const hello = () => ({ type: 'hello', name: self.name, marks: self.marks });
 const hub = link(take, hello);
+holdLock((lock) => hub({ type: 'lock', lock }));
 
 const log = new Log(find('#messages'), find('#latest'), () => ({
   self: self.name,
@@ -185,7 +185,7 @@ function visitRoom(name, id) {
   open(name, id ?? null);
   closeDrawers();
   // On a touch screen focus would bring up the keyboard over what one came to read.
-  if (id === undefined && matchMedia('(pointer: fine)').matches) find('#say').focus();
+  if (id === undefined && !matchMedia('(pointer: coarse)').matches) find('#say').focus();
 }
 
 /** The room in the address, or null; and the message. */
@@ -466,18 +466,24 @@ addEventListener('online', () => {
   paintSign();
 });
 addEventListener('offline', paintSign);
+
+// A page that the browser puts aside lets go of its connection; when it comes back it goes on where it was. The worker
+// may be put aside with it, in the very moment: so it is told before.
 addEventListener('beforeunload', (event) => {
   // What is kept for this tab goes with it.
-  if (!outbox.isEmpty) event.preventDefault();
+  if (!outbox.isEmpty) return event.preventDefault();
+  hub({ type: 'bye' });
+  // Some who seem to leave only load something down.
+  setTimeout(comeBack, 1_000);
 });
-
-// A page put aside by the browser can't hold a connection; when it comes back it continues where it was.
 addEventListener('pagehide', () => hub({ type: 'bye' }));
-addEventListener('pageshow', ({ persisted }) => {
-  if (!persisted) return;
+addEventListener('pageshow', ({ persisted }) => persisted && comeBack());
+
+function comeBack() {
   hub(hello());
   if (visit !== null) visit.enter(null, null);
-});
+  look();
+}
 
 const { name, target } = addressed();
 showName();

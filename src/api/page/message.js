@@ -22,7 +22,12 @@ export function messageElement(message, { self, address, room }) {
     if (message.from !== null) head.append(when);
     else article.append(when);
   }
-  article.append(textElement(message, { self, room }));
+  const text = textElement(message, { self, room });
+  article.append(text);
+  if (isLong(message.text)) {
+    text.classList.add('long');
+    article.append(element('button', { type: 'button', class: 'whole' }, 'Show all of it'));
+  }
   if (message.cut !== undefined) {
     const length = message.cut.toLocaleString();
     article.append(element('p', { class: 'cut' }, `Cut here: the line is ${length} bytes long.`));
@@ -38,6 +43,9 @@ export function pendingElement(item) {
     textElement({ ...item, kind: 'message' }, { self: item.from }), sign);
   return article;
 }
+
+/** Long enough to keep others out of sight. */
+const isLong = (text) => text.length > 1_500 || text.split('\n', 19).length > 18;
 
 function from(name) {
   const shown = element('b', { class: 'from', dir: 'ltr' }, name);

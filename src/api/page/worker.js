@@ -8,9 +8,9 @@ const hub = new Hub(new Server());
 addEventListener('connect', ({ ports: [port] }) => {
   const tab = hub.connect((message) => port.postMessage(message));
   port.addEventListener('message', ({ data }) => {
-    // A tab holds its lock for as long as it lives, also where it ends without a word.
-    if (data.type === 'hello' && data.lock) navigator.locks?.request(data.lock, () => tab.close());
-    tab.receive(data);
+    // A tab holds its lock for as long as it lives: whoever gets it knows that the tab ended, also without a word.
+    if (data.type === 'lock') navigator.locks?.request(data.lock, () => tab.close());
+    else tab.receive(data);
   });
   port.start();
   port.postMessage({ type: 'ready' });

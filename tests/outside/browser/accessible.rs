@@ -88,9 +88,10 @@ fn a_keyboard_is_enough() {
 
     // To each control by Tab, and each shows that it is there.
     let mut seen = Vec::new();
-    browser.js("document.activeElement.blur()");
+    browser.reload();
+    shows_the_member(&browser, "alice", true);
     for _ in 0..60 {
-        browser.type_into("body:not(:focus-within), :focus", super::support::browser::TAB);
+        browser.press_tab();
         let now = browser.js(
             "const e = document.activeElement; if (e === document.body) return null;
              const outline = getComputedStyle(e).outlineStyle; return [e.id || e.dataset.room || e.className, outline]",
