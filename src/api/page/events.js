@@ -4,7 +4,8 @@
 export function eventsOf(text) {
   const events = [];
   let [type, data, id] = ['message', null, ''];
-  for (const line of text.split(/\r\n|\r|\n/)) {
+  // What comes after the last line's end is not a whole line.
+  for (const line of text.split(/\r\n|\r|\n/).slice(0, -1)) {
     if (line === '') {
       if (data !== null) events.push({ type, data: data.join('\n'), id });
       [type, data] = ['message', null];

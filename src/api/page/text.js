@@ -57,7 +57,7 @@ function withoutTail(link) {
   let rest = link;
   for (;;) {
     const shorter = rest.replace(/[.,;:!?*_~'"]+$/u, '');
-    const unopened = shorter.endsWith(')') && !shorter.slice(0, -1).includes('(');
+    const unopened = shorter.endsWith(')') && shorter.split(')').length > shorter.split('(').length;
     const next = unopened ? shorter.slice(0, -1) : shorter;
     if (next === rest) return rest;
     rest = next;
