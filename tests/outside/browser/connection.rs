@@ -28,11 +28,11 @@ fn ten_tabs_share_a_connection() {
     // Each tab hears of what is said in its room, and can speak in it.
     for round in 0..2 {
         names.iter().for_each(|name| drop(rooms.line(name, "mira", &format!("round {round}"))));
-        for at in 0..names.len() {
+        for (at, name) in names.iter().enumerate() {
             browser.turn_to_tab(at);
             browser.wait_for_text("#messages .text", &format!("round {round}"));
             say(&browser, &format!("tab {at} round {round}"));
-            shows_the_log(&browser, &rooms, &names[at]);
+            shows_the_log(&browser, &rooms, name);
         }
         if round == 0 {
             server.kill9();

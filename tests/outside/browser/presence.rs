@@ -43,7 +43,7 @@ fn typing_and_reading_are_files_that_both_sides_see_and_make() {
     // And a page: so far has alice read, for all to see. It is told within a quarter of a minute.
     let read = rooms.avatar_path("General", "alice").join("user.read");
     wait_until("alice's mark is there", PATIENCE, || read.exists());
-    assert!(fs::read_to_string(read).unwrap() <= id.as_str().unwrap().to_owned());
+    assert!(fs::read_to_string(read).unwrap().as_str() <= id.as_str().unwrap());
     has_not_complained(&alice);
 }
 
