@@ -148,4 +148,5 @@ pub const CHANGING: &[Case] = &[
         status: 403,
         ..CASE
     },
+    Case { name: "unmake", method: "DELETE", path: "/rooms/ROOM", status: 204, ..CASE },
 ];
