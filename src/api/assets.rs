@@ -28,6 +28,9 @@ const PLAIN: &str = "{{plain}}";
 /// What stands in the page for the modules that it needs.
 const PRELOAD: &str = "{{preload}}";
 
+/// How many messages the page asks for first: the same as in early.js.
+const FIRST_PAGE: usize = 50;
+
 /// The module that a page does not load, but a shared worker.
 const WORKER: &str = "worker.js";
 
@@ -57,6 +60,7 @@ macro_rules! assets {
 
 assets! {
     CSS "chat.css"
+    CSS "messages.css"
     CSS "plain.css"
     SVG "favicon.svg"
     JAVASCRIPT "alerts.js"
@@ -66,6 +70,7 @@ assets! {
     JAVASCRIPT "completion.js"
     JAVASCRIPT "composer.js"
     JAVASCRIPT "dialogs.js"
+    JAVASCRIPT "early.js"
     JAVASCRIPT "elements.js"
     JAVASCRIPT "events.js"
     JAVASCRIPT "hub.js"
@@ -101,6 +106,11 @@ pub fn page(request: &Request, room: Option<&RoomName>) -> Result<Response, Prob
     // All at once: none has to be read before the next is asked for.
     let preload: String =
         modules.map(|asset| format!("  <link rel=\"modulepreload\" href=\"{folder}{}\">\n", asset.name)).collect();
+    // And with them the first page of history, where early.js asks for it.
+    let history = room.map(|room| {
+        format!("  <link rel=\"preload\" as=\"fetch\" crossorigin href=\"{up}rooms/{room}?limit={FIRST_PAGE}\">\n")
+    });
+    let preload = history.unwrap_or_default() + &preload;
     let html = INDEX.replace(PRELOAD, &preload).replace(ASSETS_FOLDER, &folder);
     let html = html.replace(PLAIN, &plain).replace(UP, up);
     let gzipped = takes_gzip(request).then(|| gzip(html.as_bytes()));

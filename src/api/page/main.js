@@ -423,8 +423,7 @@ function paintUnder(room) {
   tell(find('#read-by'), seen.length === 0 ? '' : `Read by ${seen.length > 3 ? `${seen.length} people` : listed(seen)}`);
 }
 
-const lists = new Intl.ListFormat(undefined, { type: 'conjunction' });
-const listed = (names) => lists.format(names);
+const listed = (names) => new Intl.ListFormat(undefined, { type: 'conjunction' }).format(names);
 
 function tell(shown, words) {
   if (shown.textContent !== words) shown.textContent = words;

@@ -8,9 +8,12 @@ import { fullTime, moment, timeOfDay } from './time.js';
 /** `self` is who reads; `address(message)` is where it can be linked to, `room(name)` where a room is. */
 export function messageElement(message, { self, address, room }) {
   const article = element('article', { class: 'message', 'data-id': message.id, 'data-kind': message.kind, tabindex: -1 });
+  // Beside it in the article stand signs that are none of the message: a new day, and where the unread begins.
+  const body = element('div', { class: 'body' });
+  article.append(body);
   const head = element('p', { class: 'head' });
   if (message.from !== null) {
-    article.append(badge(message.from), head);
+    body.append(badge(message.from), head);
     head.append(from(message.from));
     if (message.from !== self && mentions(message.text, self)) article.classList.add('mention');
   }
@@ -20,17 +23,17 @@ export function messageElement(message, { self, address, room }) {
     const time = element('time', { datetime: message.time, title: fullTime(date) }, timeOfDay(date));
     const when = element('a', { class: 'when', href: address(message), tabindex: -1 }, time);
     if (message.from !== null) head.append(when);
-    else article.append(when);
+    else body.append(when);
   }
   const text = textElement(message, { self, room });
-  article.append(text);
+  body.append(text);
   if (isLong(message.text)) {
     text.classList.add('long');
-    article.append(element('button', { type: 'button', class: 'whole' }, 'Show all of it'));
+    body.append(element('button', { type: 'button', class: 'whole' }, 'Show all of it'));
   }
   if (message.cut !== undefined) {
     const length = message.cut.toLocaleString();
-    article.append(element('p', { class: 'cut' }, `Cut here: the line is ${length} bytes long.`));
+    body.append(element('p', { class: 'cut' }, `Cut here: the line is ${length} bytes long.`));
   }
   return article;
 }
@@ -39,8 +42,8 @@ export function messageElement(message, { self, address, room }) {
 export function pendingElement(item) {
   const article = element('article', { class: 'message pending', 'data-key': item.key, 'data-state': item.state });
   const sign = element('p', { class: 'state', role: 'status' });
-  article.append(badge(item.from), element('p', { class: 'head' }, from(item.from)),
-    textElement({ ...item, kind: 'message' }, { self: item.from }), sign);
+  article.append(element('div', { class: 'body' }, badge(item.from), element('p', { class: 'head' }, from(item.from)),
+    textElement({ ...item, kind: 'message' }, { self: item.from }), sign));
   return article;
 }
 

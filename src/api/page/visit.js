@@ -1,5 +1,6 @@
 // A visit to one room: what is known of it, where to look, and what is fetched of its history.
 
+import { FIRST_PAGE, takeEarly } from './early.js';
 import { notice, reason } from './notice.js';
 import { self } from './self.js';
 import * as state from './state.js';
@@ -59,7 +60,7 @@ export class Visit {
   }
 
   async #begin(mark) {
-    const last = await this.#server.history(this.name, { limit: PAGE });
+    const last = await takeEarly(this.name) ?? await this.#server.history(this.name, { limit: FIRST_PAGE });
     this.gone = false;
     let place = null;
     if (this.#target !== null && await this.goTo(this.#target)) place = undefined;

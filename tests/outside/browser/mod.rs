@@ -76,10 +76,10 @@ fn shows_the_log(browser: &Browser, rooms: &Rooms, room: &str) {
         // Somebody may come or go meanwhile, and then there is one more line.
         if rooms.log(room) == log {
             let shown = shown.as_array().cloned().unwrap_or_default();
-            // A page shows the last hundred until one goes up.
+            // A page shows the last fifty until one goes up.
             let messages = &messages[messages.len() - shown.len().min(messages.len())..];
             shown.iter().zip(messages).for_each(|(shown, message)| assert_eq!(shown, message));
-            return assert_eq!((shown.len(), shown.len() >= messages.len().min(100)), (messages.len(), true));
+            return assert_eq!((shown.len(), shown.len() >= messages.len().min(50)), (messages.len(), true));
         }
     }
 }
