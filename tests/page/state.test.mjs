@@ -54,6 +54,25 @@ test('what came while the last page was on its way is fetched, too', () => {
   assert.deepEqual(ids(room).slice(-3), [10, 11, 12]);
 });
 
+test('what comes while one comes back leaves no gap', () => {
+  const room = loaded(1, 10);
+  state.foldReturn(room);
+  state.foldMessage(room, message(14));
+  assert.deepEqual(ids(room).at(-1), 9);
+  state.foldNewer(room, page(10, 15), room.position, room.jumps);
+  assert.deepEqual([ids(room).slice(-6), room.newer, room.arrived], [[9, 10, 11, 12, 13, 14], false, 0]);
+});
+
+test('what comes while the end is fetched leaves no gap', () => {
+  const room = loaded(1, 10);
+  room.newer = true;
+  state.foldMessage(room, message(101));
+  state.foldHistory(room, page(50, 100));
+  assert.equal(room.newer, true);
+  state.foldNewer(room, page(100, 102), room.position, room.jumps);
+  assert.deepEqual([ids(room).at(-1), room.newer], [101, false]);
+});
+
 test('an answer to a question from before a jump means nothing', () => {
   const room = loaded(100, 200);
   const { jumps } = room;

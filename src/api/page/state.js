@@ -32,15 +32,18 @@ export const position = (id) => id.slice(0, 33);
 
 /** The room's last page. */
 export function foldHistory(room, page) {
-  replace(room, page.messages, { older: page.more, newer: false, position: page.next });
+  // What was told of while the page was on its way is not in it.
+  const newer = position(page.next) < position(room.latest);
+  replace(room, page.messages, { older: page.more, newer, position: page.next });
   for (const message of room.early.splice(0)) foldMessage(room, message);
 }
 
 /** A page `before` some message, and the one after it: a stretch further up. */
 export function foldAround(room, before, after) {
   const older = before?.more ?? true;
-  replace(room, [...(before?.messages ?? []), ...after.messages], { older, newer: after.more, position: after.next });
-  if (!after.more) for (const message of room.early.splice(0)) foldMessage(room, message);
+  const newer = after.more || position(after.next) < position(room.latest);
+  replace(room, [...(before?.messages ?? []), ...after.messages], { older, newer, position: after.next });
+  if (!newer) for (const message of room.early.splice(0)) foldMessage(room, message);
   else room.early = [];
 }
 
@@ -61,6 +64,7 @@ export function foldNewer(room, page, after, jumps) {
   room.messages = [...room.messages, ...page.messages];
   room.position = page.next;
   room.newer = page.more || position(page.next) < position(room.latest);
+  if (!room.newer) room.arrived = 0;
   for (const message of page.messages) confirm(room, message);
   const surplus = room.messages.length - KEPT;
   if (surplus > 0) {
@@ -83,6 +87,11 @@ export function foldMessage(room, message) {
   }
   room.messages.push(message);
   room.position = message.id;
+}
+
+/** The reader comes back, and what came meanwhile is not known: until it is fetched, nothing is shown after it. */
+export function foldReturn(room) {
+  room.newer = true;
 }
 
 /** The log is another one now, and the stream tells it from `id` on. */

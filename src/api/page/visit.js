@@ -96,12 +96,15 @@ export class Visit {
 
   async #catchUp() {
     const { place } = this;
+    state.foldReturn(this.state);
     try {
       const end = await this.#server.history(this.name, { limit: 0 });
       this.#hub({ type: 'watch', room: this.name, position: end.next });
       if (this.#target !== null && await this.goTo(this.#target)) return;
       this.#target = null;
-      if (!this.state.newer) await this.#fetchNewer();
+      // One who was at the end is there again, if it is not too far.
+      await this.#fetchNewer();
+      if (place === null && this.state.newer) await this.#fetchNewer();
       this.#onChange(place);
     } catch (problem) {
       if (problem.status !== 410) throw problem;

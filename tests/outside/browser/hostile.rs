@@ -60,3 +60,41 @@ fn fits(browser: &Browser) {
       .map(element => `${element.id} ${element.scrollWidth} > ${element.clientWidth}`)";
     assert_eq!(browser.js(&format!("return {wide}")), json!([]));
 }
+
+/// A web server in between that answers as it likes: with a page of its own, with errors, with nothing of sense.
+#[test]
+fn whatever_is_answered_there_is_a_sentence() {
+    let _alone = alone();
+    let rooms = Rooms::example();
+    let server = Server::serve(rooms.root(), &[]);
+    let proxied = "proxy_pass http://chatroom; rewrite ^/chat(/.*)$ $1 break;";
+    let odd = format!(
+        "location = /chat/rooms/Lounge {{ if ($http_accept !~ text/html) {{ return 200 '<html>Sign in, please</html>'; }} {proxied} }}
+         location = /chat/rooms/Ops {{ if ($http_accept !~ text/html) {{ return 500 'oh'; }} {proxied} }}
+         location = /chat/rooms/General {{ if ($request_method = POST) {{ return 403; }} {proxied} proxy_buffering off; }}
+         location /chat/ {{"
+    );
+    let nginx = Nginx::start(&nginx::proxy_conf(server.addr()).replacen("location /chat/ {", &odd, 1));
+    let browser = Browser::start();
+    let open = |room: &str| browser.goto(&nginx.site().url(&format!("/rooms/{room}")));
+    open("Lounge");
+    browser.wait_for_text(
+        "#notice",
+        "The room could not be read. What answered is not chatroom, or chatroom is not running.",
+    );
+    open("Ops");
+    browser.wait_for_text("#notice", "The room could not be read. The server answered with an error (500).");
+    open("Nowhere");
+    browser.wait_for_text("#notice", "There is no room Nowhere. It opens here as soon as there is one.");
+    browser.wait_for("document.querySelector('#connection').textContent !== ''");
+    rooms.create("Nowhere").line("Nowhere", "mira", "here it is");
+    browser.wait_for_text("#messages .text", "here it is");
+    open("General");
+    browser.wait_for_text("#messages .text", "You found it?");
+    browser.type_into("#say", &format!("may I?{ENTER}"));
+    browser.wait_for_text(".pending .state", "This was not sent. The server does not allow it.");
+    browser.type_into("#say", &format!("/nick log{ENTER}"));
+    browser.wait_for_text("#notice", "“log” is not free");
+    browser.fill("#say", &format!("/nick mira{ENTER}"));
+    browser.wait_for_text("#notice", "Someone in this room is called mira already.");
+}

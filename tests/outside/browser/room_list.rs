@@ -86,3 +86,39 @@ fn rooms_are_made_and_deleted_and_the_way_back_is_kept() {
     browser.wait_for("!document.querySelector('#rooms [data-room=Fresh]')");
     assert!(!rooms.room("Fresh").exists());
 }
+
+#[test]
+fn who_asked_for_it_is_notified_of_what_is_said_to_them_elsewhere() {
+    let _alone = alone();
+    let rooms = Rooms::example();
+    let server = Server::serve(rooms.root(), &[]);
+    let browser = Browser::start();
+    browser.before_each_page(
+        "window.shown = [];
+         const Real = Notification;
+         window.Notification = class extends Real {
+           constructor(title, options) { super(title, options); shown.push(`${title}: ${options.body}`);
+             document.body.dataset.shown = shown.length; }
+         };",
+    );
+    browser.cdp("Browser.grantPermissions", &json!({"permissions": ["notifications"]}));
+    enter(&browser, &server.site(), "alice");
+    turn_to(&browser, "Lounge");
+    browser.wait_for("!!JSON.parse(localStorage.getItem('chatroom / marks')).Lounge");
+    turn_to(&browser, "General");
+    // Nobody has asked for it yet.
+    rooms.line("Lounge", "mira", "@alice one");
+    browser.wait_for_text("#rooms [data-room=Lounge] .mentions", "1");
+    browser.click("#help");
+    browser.click("#notifications");
+    browser.wait_for("document.querySelector('#notifications').checked");
+    browser.click("#help-dialog .dismiss");
+    // Not what is on screen, and not what is for nobody.
+    rooms.line("General", "mira", "@alice two");
+    rooms.line("Lounge", "mira", "three");
+    browser.wait_for_text("#rooms [data-room=Lounge] .last", "three");
+    rooms.line("Lounge", "mira", "alice: four");
+    browser.wait_for("document.body.dataset.shown === '1'");
+    assert_eq!(browser.js("return shown"), json!(["mira in Lounge: alice: four"]));
+    has_not_complained(&browser);
+}
