@@ -45,6 +45,15 @@ export function askForDate() {
   return ask(find('#date-dialog'), (text) => (text !== '' ? null : 'Choose a day.'));
 }
 
+// A box that had the focus before gets it back, but in Chromium without the caret: nothing could be written into it.
+for (const dialog of document.querySelectorAll('dialog')) {
+  dialog.addEventListener('close', () => {
+    const { activeElement } = document;
+    activeElement?.blur();
+    activeElement?.focus();
+  });
+}
+
 for (const button of document.querySelectorAll('dialog .dismiss')) {
   button.addEventListener('click', () => button.closest('dialog').close());
 }
