@@ -14,7 +14,7 @@ const GATHER_MS = 200;
 /** And not more often than this. */
 const ASK_MS = 2_000;
 /** So often, at most, the server is told how far one has read. */
-const NOTE_READ_MS = 15_000;
+const NOTE_READ_MS = 10_000;
 /** One who looks elsewhere for so long is away. */
 const IDLE_MS = 5 * 60_000;
 
@@ -123,7 +123,8 @@ export class Hub {
 
   #look(tab, visible) {
     tab.visible = visible;
-    if (this.#alone) visible ? this.#list.start() : this.#list.stop();
+    if (this.#alone && visible) this.#list.start();
+    else if (this.#alone) this.#list.stop();
     if (visible) {
       tab.looked = ++this.#looks;
       this.#nudge();
@@ -172,7 +173,8 @@ export class Hub {
   // ---- What is read ----
 
   #read(room, id) {
-    if (this.#marks[room] >= id) return;
+    // Not only later ones: the log may be another one, and shorter.
+    if (this.#marks[room] === id) return;
     this.#marks[room] = id;
     const known = this.#overview[room];
     if (known && (known.unread > 0 || known.mentions > 0)) {
@@ -213,7 +215,7 @@ export class Hub {
       const all = rooms.length === Object.keys(this.#counts ?? {}).length;
       const marks = Object.fromEntries(Object.entries(this.#marks).filter(([room]) => rooms.includes(room)));
       const overview = await this.#server.overview(this.#name, marks, all ? undefined : rooms);
-      for (const [room, now] of Object.entries(overview)) this.#update(room, now);
+      for (const [room, now] of Object.entries(overview)) this.#update(room, now, marks[room] !== this.#marks[room]);
       this.#tellList();
     } catch { /* The next change asks again. */ }
     this.#learned = Date.now();
@@ -221,10 +223,10 @@ export class Hub {
     this.#ask([]);
   }
 
-  #update(room, now) {
+  /** `read`: it was read to its end while this was on its way. */
+  #update(room, now, read) {
     const before = this.#overview[room];
-    // What was read while this was on its way is read.
-    if (now.last !== null && this.#marks[room] >= now.last.id) Object.assign(now, { unread: 0, mentions: 0, more: false });
+    if (read) Object.assign(now, { unread: 0, mentions: 0, more: false });
     this.#overview[room] = now;
     if (before === undefined || now.mentions <= before.mentions || now.last === null) return;
     const seen = [...this.#tabs].some((tab) => tab.room === room && tab.visible);

@@ -13,7 +13,9 @@ fn has_no_violations(browser: &Browser, what: &str) {
     let axe =
         fs::read_to_string(&axe).unwrap_or_else(|error| panic!("{}: {error}: tests/run installs it", axe.display()));
     // By the driver, for the page's own policy would refuse it.
-    browser.js(&axe);
+    if browser.js("return typeof axe") == "undefined" {
+        browser.js(&axe);
+    }
     browser.js("window.found = null; axe.run(document).then(found => { window.found = found; document.body.dataset.axe = 'done'; });
                 delete document.body.dataset.axe");
     browser.wait_for("document.body.dataset.axe === 'done'");
@@ -56,9 +58,7 @@ fn axe_finds_nothing() {
         browser.wait_for_text("#search-status", "message");
         has_no_violations(&browser, &format!("search, {colours}"));
         browser.click("#search-panel .close");
-        for (opener, dialog) in
-            [("#help", "#help-dialog"), ("#delete-room", "#delete-dialog"), ("#new-room", "#room-dialog")]
-        {
+        for (opener, dialog) in [("#help", "#help-dialog"), ("#delete-room", "#delete-dialog")] {
             browser.click(opener);
             has_no_violations(&browser, &format!("{dialog}, {colours}"));
             browser.click(&format!("{dialog} .dismiss"));

@@ -40,7 +40,7 @@ fn typing_and_reading_are_files_that_both_sides_see_and_make() {
     alice.wait_for_text("#read-by", "jonas");
     rooms.attribute("General", "mira", "idle", "1");
     alice.wait_for("document.querySelector('#members [data-user=mira]').dataset.idle === 'true'");
-    // And a page: so far has alice read, for all to see. It is told within a quarter of a minute.
+    // And a page: so far has alice read, for all to see. It is told within ten seconds.
     let read = rooms.avatar_path("General", "alice").join("user.read");
     wait_until("alice's mark is there", PATIENCE, || read.exists());
     assert!(fs::read_to_string(read).unwrap().as_str() <= id.as_str().unwrap());

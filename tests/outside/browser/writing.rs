@@ -101,7 +101,6 @@ fn what_is_said_while_nobody_answers_is_said_once_later() {
     }
     browser.wait_for("document.querySelectorAll('.pending').length === 3");
     browser.wait_for_text(".pending .state", "Waiting for the connection");
-    // A page that is loaded again still has it.
     let _server = Server::serve_on(address, rooms.root(), &[]);
     browser.wait_for("document.querySelectorAll('.pending').length === 0");
     shows_the_log(&browser, &rooms, "General");
