@@ -56,15 +56,20 @@ export class Server {
   readonly base: URL;
 }
 
+/** An event with what it tells. */
+export interface RoomEvent<T> extends Event {
+  readonly detail: T;
+}
+
 export interface RoomEvents {
   /** A new line, each once and in order. */
-  message: CustomEvent<Message>;
-  members: CustomEvent<Member[]>;
-  presence: CustomEvent<Presence>;
+  message: RoomEvent<Message>;
+  members: RoomEvent<Member[]>;
+  presence: RoomEvent<Presence>;
   /** The log is another one now: forget what you show; its last 200 lines follow. */
-  reset: CustomEvent<{ reason: string }>;
+  reset: RoomEvent<{ reason: string }>;
   /** The connection. `gone`: there is no such room; it opens again when it is back. */
-  sign: CustomEvent<{ sign: Sign; gone: boolean }>;
+  sign: RoomEvent<{ sign: Sign; gone: boolean }>;
 }
 
 export interface RoomOptions {
