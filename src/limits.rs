@@ -151,6 +151,21 @@ pub const HELPER_PADDING_BYTES: [usize; 2] = [4000, 2000];
 /// How many thousand bytes `sse-padding` writes at most.
 pub const HELPER_PADDING_MAX_KB: usize = 1024;
 
+/// How much of a log one request searches. A client asks for the rest.
+pub const SEARCH_MAX_BYTES: u64 = 8 * 1024 * 1024;
+
+/// How much of it is read before what was found there is looked at.
+pub const SEARCH_BLOCK_BYTES: u64 = 512 * 1024;
+
+/// How many bytes after somebody's mark are looked through to say how much is unread.
+pub const UNREAD_MAX_BYTES: u64 = 1024 * 1024;
+
+/// The largest room in which everybody is told what everybody does: each is told of each.
+pub const PRESENCE_MAX_MEMBERS: usize = 64;
+
+/// How long a request may wait for something to happen.
+pub const WAIT_MAX: Duration = Duration::from_secs(60);
+
 /// The longest value of an avatar's attribute that is read.
 pub const ATTRIBUTE_MAX_BYTES: u64 = 256;
 

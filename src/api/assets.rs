@@ -1,77 +1,201 @@
 //! The chat page and its files, embedded.
 
-use http::header::{CONTENT_SECURITY_POLICY, ETAG, HeaderValue, IF_NONE_MATCH, REFERRER_POLICY, VARY};
+use std::io::Write;
+use std::sync::OnceLock;
+
+use flate2::Compression;
+use flate2::write::GzEncoder;
+use http::header::{
+    ACCEPT_ENCODING, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_SECURITY_POLICY, ETAG, HeaderValue, IF_NONE_MATCH,
+    REFERRER_POLICY, VARY,
+};
 use http::{Method, StatusCode};
-use xxhash_rust::xxh3::xxh3_64;
+use xxhash_rust::xxh3::{Xxh3, xxh3_64};
 
 use crate::api::exchange::{Request, Response};
 use crate::api::problem::Problem;
+use crate::room::name::RoomName;
 
 const INDEX: &str = include_str!("page/index.html");
 
-/// What stands in the page before each address of an asset: the way up to the mount.
+/// What stands in the page for the way up to the mount.
 const UP: &str = "{{up}}";
+/// What stands in the page for the folder of its files.
+const ASSETS_FOLDER: &str = "{{assets}}";
 
-const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; \
+/// What stands in the page for the way on without JavaScript.
+const PLAIN: &str = "{{plain}}";
+/// What stands in the page for the modules that it needs.
+const PRELOAD: &str = "{{preload}}";
+
+/// How many messages the page asks for first: the same as in early.js.
+const FIRST_PAGE: usize = 50;
+
+/// The module that a page does not load, but a shared worker.
+const WORKER: &str = "worker.js";
+
+const POLICY: &str = "default-src 'none'; script-src 'self'; worker-src 'self'; style-src 'self'; connect-src 'self'; \
                       img-src 'self' data:; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
 
 const CSS: &str = "text/css; charset=utf-8";
 const JAVASCRIPT: &str = "text/javascript; charset=utf-8";
+const TYPESCRIPT: &str = "text/plain; charset=utf-8";
 const SVG: &str = "image/svg+xml";
+
+struct Asset {
+    name: &'static str,
+    kind: &'static str,
+    content: &'static str,
+}
 
 macro_rules! assets {
     ($($kind:ident $name:literal)*) => {
-        /// Name, media type and content of each.
-        const ASSETS: &[(&str, &str, &str)] = &[$(($name, $kind, include_str!(concat!("page/", $name)))),*];
+        const ASSETS: &[Asset] = &[$(Asset {
+            name: $name,
+            kind: $kind,
+            content: include_str!(concat!("page/", $name)),
+        }),*];
     };
 }
 
 assets! {
     CSS "chat.css"
+    CSS "messages.css"
+    CSS "plain.css"
     SVG "favicon.svg"
-    JAVASCRIPT "api.js"
+    JAVASCRIPT "alerts.js"
+    JAVASCRIPT "backoff.js"
     JAVASCRIPT "badge.js"
+    JAVASCRIPT "chatroom.js"
+    JAVASCRIPT "completion.js"
     JAVASCRIPT "composer.js"
+    JAVASCRIPT "dialogs.js"
+    JAVASCRIPT "early.js"
+    JAVASCRIPT "elements.js"
+    JAVASCRIPT "events.js"
+    JAVASCRIPT "hub.js"
+    JAVASCRIPT "link.js"
     JAVASCRIPT "lists.js"
     JAVASCRIPT "log.js"
     JAVASCRIPT "main.js"
+    JAVASCRIPT "message.js"
     JAVASCRIPT "notice.js"
+    JAVASCRIPT "outbox.js"
     JAVASCRIPT "panels.js"
-    JAVASCRIPT "room.js"
+    JAVASCRIPT "search.js"
     JAVASCRIPT "self.js"
+    JAVASCRIPT "server.js"
     JAVASCRIPT "state.js"
     JAVASCRIPT "stream.js"
+    JAVASCRIPT "text.js"
     JAVASCRIPT "time.js"
+    JAVASCRIPT "visit.js"
+    JAVASCRIPT "worker.js"
+    TYPESCRIPT "chatroom.d.ts"
 }
 
-/// The page, at a path that is `depth` folders below the mount.
-pub fn page(request: &Request, depth: usize) -> Result<Response, Problem> {
-    let up = if depth == 0 { "./".to_owned() } else { "../".repeat(depth) };
-    let mut response = cached(request, "text/html; charset=utf-8", &INDEX.replace(UP, &up))?;
-    response.headers.insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static(POLICY));
-    response.headers.insert(REFERRER_POLICY, HeaderValue::from_static("same-origin"));
-    response.headers.insert(VARY, HeaderValue::from_static("Accept"));
+/// Each compressed, once somebody has asked for it.
+static GZIPPED: [OnceLock<Vec<u8>>; ASSETS.len()] = [const { OnceLock::new() }; ASSETS.len()];
+
+/// The page, at the mount or at the address of a room.
+pub fn page(request: &Request, room: Option<&RoomName>) -> Result<Response, Problem> {
+    let up = if room.is_some() { "../" } else { "./" };
+    let plain = room.map_or("plain".to_owned(), |room| format!("plain/{room}"));
+    let folder = address(up, "");
+    let modules = ASSETS.iter().filter(|asset| asset.kind == JAVASCRIPT && asset.name != WORKER);
+    // All at once: none has to be read before the next is asked for.
+    let preload: String =
+        modules.map(|asset| format!("  <link rel=\"modulepreload\" href=\"{folder}{}\">\n", asset.name)).collect();
+    // And with them the first page of history, where early.js asks for it.
+    let history = room.map(|room| {
+        format!("  <link rel=\"preload\" as=\"fetch\" crossorigin href=\"{up}rooms/{room}?limit={FIRST_PAGE}\">\n")
+    });
+    let preload = history.unwrap_or_default() + &preload;
+    let html = INDEX.replace(PRELOAD, &preload).replace(ASSETS_FOLDER, &folder);
+    let html = html.replace(PLAIN, &plain).replace(UP, up);
+    let gzipped = takes_gzip(request).then(|| gzip(html.as_bytes()));
+    let response = tagged(request, "text/html; charset=utf-8", html.as_bytes(), gzipped.as_deref())?;
+    Ok(response
+        .with(CONTENT_SECURITY_POLICY, HeaderValue::from_static(POLICY))
+        .with(REFERRER_POLICY, HeaderValue::from_static("same-origin"))
+        .with(VARY, HeaderValue::from_static("Accept, Accept-Encoding")))
+}
+
+/// Where the file `name` of the page is, on the way `up` to the mount. The address changes with the files, so that
+/// browsers need not ask whether they have.
+pub fn address(up: &str, name: &str) -> String {
+    format!("{up}assets/{}/{name}", version())
+}
+
+/// The file `name` of the page, of this `version` or of whatever version there is.
+pub fn asset(request: &Request, version_asked: Option<&str>, name: &str) -> Result<Response, Problem> {
+    let found = ASSETS.iter().zip(&GZIPPED).find(|(asset, _)| asset.name == name);
+    let (asset, gzipped) = found.ok_or_else(Problem::no_resource)?;
+    let gzipped = takes_gzip(request).then(|| gzipped.get_or_init(|| gzip(asset.content.as_bytes())).as_slice());
+    let mut response = tagged(request, asset.kind, asset.content.as_bytes(), gzipped)?
+        .with(VARY, HeaderValue::from_static("Accept-Encoding"));
+    if version_asked == Some(version()) {
+        response = response.with(CACHE_CONTROL, HeaderValue::from_static("public, max-age=31536000, immutable"));
+    }
     Ok(response)
 }
 
-/// The file `name` of the page.
-pub fn asset(request: &Request, name: &str) -> Result<Response, Problem> {
-    let (_, kind, content) = ASSETS.iter().find(|(other, ..)| *other == name).ok_or_else(Problem::no_resource)?;
-    cached(request, kind, content)
+/// A hash of all files.
+fn version() -> &'static str {
+    static VERSION: OnceLock<String> = OnceLock::new();
+    VERSION.get_or_init(|| {
+        let mut hash = Xxh3::new();
+        ASSETS.iter().for_each(|asset| hash.update(asset.content.as_bytes()));
+        format!("{:016x}", hash.digest())
+    })
 }
 
 /// Sent once and then only asked after: browsers keep it as long as it stays the same.
-fn cached(request: &Request, kind: &'static str, content: &str) -> Result<Response, Problem> {
+fn tagged(request: &Request, kind: &'static str, content: &[u8], gzipped: Option<&[u8]>) -> Result<Response, Problem> {
     if !matches!(request.method, Method::GET | Method::HEAD) {
         return Err(Problem::method("GET, HEAD"));
     }
-    let tag = format!("\"{:016x}\"", xxh3_64(content.as_bytes()));
-    let known = request.header(IF_NONE_MATCH).is_some_and(|known| known.split(',').any(|one| one.trim() == tag));
-    let response = if known {
+    let form = if gzipped.is_some() { "-gz" } else { "" };
+    let tag = format!("\"{:016x}{form}\"", xxh3_64(content));
+    // A web server that compresses by itself makes a tag weak.
+    let is_known = |known: &str| known.trim().trim_start_matches("W/") == tag;
+    let mut response = if request.header(IF_NONE_MATCH).is_some_and(|known| known.split(',').any(is_known)) {
         Response::empty(StatusCode::NOT_MODIFIED)
     } else {
-        Response::new(StatusCode::OK, kind, content.to_owned())
+        Response::new(StatusCode::OK, kind, gzipped.unwrap_or(content).to_owned())
     };
+    if gzipped.is_some() && response.status == StatusCode::OK {
+        response = response.with(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+    }
     let tag = HeaderValue::try_from(tag).map_err(|_| Problem::no_resource())?;
     Ok(response.with(ETAG, tag))
+}
+
+fn takes_gzip(request: &Request) -> bool {
+    let encodings = request.header(ACCEPT_ENCODING).unwrap_or("");
+    encodings.split(',').any(|one| {
+        let mut parts = one.split(';').map(str::trim);
+        parts.next() == Some("gzip") && !parts.any(|part| part == "q=0")
+    })
+}
+
+fn gzip(content: &[u8]) -> Vec<u8> {
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
+    // Into memory: it can't fail.
+    let _ = encoder.write_all(content);
+    encoder.finish().unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn all_of_it_is_small() {
+        let all: usize = ASSETS.iter().map(|asset| gzip(asset.content.as_bytes()).len()).sum();
+        let all = all + gzip(INDEX.as_bytes()).len();
+        println!("{all} bytes compressed");
+        assert!(all < 60_000, "{all} bytes compressed: expected less than 60 KB");
+        assert!(all > 10_000, "{all} bytes compressed: is it all there?");
+    }
 }

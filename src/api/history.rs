@@ -10,12 +10,14 @@ use serde::Serialize;
 use crate::api::exchange::{Body, LogBody, Request, Response};
 use crate::api::problem::Problem;
 use crate::api::site::Site;
+use crate::api::streams;
 use crate::limits::{PAGE_DEFAULT_LINES, PAGE_MAX_BYTES, PAGE_MAX_LINES};
 use crate::room::cursor::Cursor;
 use crate::room::message::Message;
 use crate::room::name::RoomName;
 use crate::store::history::{each_line, start_of_last};
 use crate::store::log::Log;
+use crate::store::since::since;
 use crate::wire::form::Fields;
 
 /// The header that tells, beside a log as text, the position after its last line.
@@ -31,16 +33,22 @@ struct Page<'a> {
     next: String,
 }
 
-/// A page of messages, the oldest first: the last ones, those `before` one, or those `after` one.
+/// A page of messages, the oldest first: the last ones, those `before` one, those `after` one, or those `since` a time.
 pub fn page(site: &Site<'_>, request: &Request, name: &RoomName) -> Result<Response, Problem> {
     let query = request.query();
     let limit = number(&query, "limit", PAGE_MAX_LINES)?.unwrap_or(PAGE_DEFAULT_LINES);
     let log = Log::open(&site.room(name)?)?;
     let before = position(&query, "before", log.as_ref())?;
     let after = position(&query, "after", log.as_ref())?;
+    let time = query.get("since").map(|text| streams::time("since", text)).transpose()?;
     let mut page = Page { room: name.as_str(), messages: Vec::new(), more: false, next: Cursor::ZERO.to_string() };
     let Some(log) = log else { return Ok(Response::json(StatusCode::OK, &page)) };
     let end = log.whole_before(log.size()?)?;
+    let after = match time {
+        Some(time) if before.is_none() && after.is_none() => Some(since(&log, time)?.ok_or_else(untimed)?),
+        Some(_) => return Err(Problem::bad_request("`since` and a position are both there: expected one")),
+        None => after,
+    };
     let (from, to) = match (before, after) {
         (Some(_), Some(_)) => return Err(Problem::bad_request("`before` and `after` are both there: expected one")),
         (None, Some(after)) => (after, end),
@@ -65,6 +73,10 @@ pub fn page(site: &Site<'_>, request: &Request, name: &RoomName) -> Result<Respo
     Ok(Response::json(StatusCode::OK, &page))
 }
 
+fn untimed() -> Problem {
+    Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "parameter `since`: too much of the log has no times to find one by")
+}
+
 /// The log as it is, or its last lines (`tail=N`).
 pub fn text(site: &Site<'_>, request: &Request, name: &RoomName) -> Result<Response, Problem> {
     let tail = number(&request.query(), "tail", usize::MAX)?;
@@ -85,7 +97,7 @@ fn id(cursor: Cursor) -> Result<HeaderValue, Problem> {
     HeaderValue::try_from(cursor.to_string()).map_err(Problem::bad_request)
 }
 
-fn number(query: &Fields, name: &str, max: usize) -> Result<Option<usize>, Problem> {
+pub(crate) fn number(query: &Fields, name: &str, max: usize) -> Result<Option<usize>, Problem> {
     let Some(text) = query.get(name) else { return Ok(None) };
     match text.parse() {
         Ok(number) if number <= max => Ok(Some(number)),
@@ -95,7 +107,7 @@ fn number(query: &Fields, name: &str, max: usize) -> Result<Option<usize>, Probl
 
 /// The offset a parameter points to. A position that does not hold any more is gone: nothing after
 /// it can be shown that was not shown before, or not at all.
-fn position(query: &Fields, name: &str, log: Option<&Log>) -> Result<Option<u64>, Problem> {
+pub(crate) fn position(query: &Fields, name: &str, log: Option<&Log>) -> Result<Option<u64>, Problem> {
     let Some(text) = query.get(name) else { return Ok(None) };
     let cursor = Cursor::parse(text).map_err(|error| Problem::from((name, error)))?;
     let gone = |reason: &str| {

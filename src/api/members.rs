@@ -5,6 +5,7 @@ use serde::Deserialize;
 
 use crate::api::exchange::{Request, Response};
 use crate::api::identity;
+use crate::api::marks::Marks;
 use crate::api::problem::Problem;
 use crate::api::site::Site;
 use crate::live::attendance;
@@ -46,15 +47,18 @@ pub fn answer(site: &Site<'_>, request: &Request, name: &RoomName, user: &UserNa
 }
 
 #[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
 struct Change {
     name: Option<String>,
     room: Option<String>,
+    #[serde(flatten)]
+    marks: Marks,
 }
 
 fn change(site: &Site<'_>, request: &Request, room: &RoomDir, user: &UserName) -> Result<Response, Problem> {
     let change: Change = serde_json::from_slice(request.body()?).map_err(|error| {
-        Problem::bad_request(format_args!("the body is not JSON of the form {{\"name\"}} or {{\"room\"}}: {error}"))
+        Problem::bad_request(format_args!(
+            "the body is not JSON of the form {{\"name\"}}, {{\"room\"}} or {{\"typing\"}}: {error}"
+        ))
     })?;
     of_the_web(&here(room, user)?)?;
     let (moved, member) = match (change.name, change.room) {
@@ -68,7 +72,14 @@ fn change(site: &Site<'_>, request: &Request, room: &RoomDir, user: &UserName) -
             let other = site.room(&RoomName::parse(&other)?)?;
             (attendance::move_on(room, &other, user)?, avatars::member(&other, user)?)
         }
-        _ => return Err(Problem::bad_request("expected either `name` or `room` in the body")),
+        (None, None) if change.marks.any() => {
+            change.marks.note(room, user)?;
+            (Moved::Done, avatars::member(room, user)?)
+        }
+        _ => {
+            let detail = "expected one of `name`, `room`, or some of `typing`, `idle` and `read` in the body";
+            return Err(Problem::bad_request(detail));
+        }
     };
     match (moved, member) {
         (Moved::Done, Some(member)) => show(StatusCode::OK, &member),

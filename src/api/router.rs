@@ -6,7 +6,7 @@ use http::{Method, StatusCode};
 use crate::api::exchange::{Body, Request, Response};
 use crate::api::problem::Problem;
 use crate::api::site::Site;
-use crate::api::{assets, dropin, members, metrics, room, rooms, unread, v1};
+use crate::api::{assets, dropin, members, metrics, overview, plain, room, rooms, search, unread, v1};
 use crate::room::name::{RoomName, UserName};
 
 /// Answers a request.
@@ -37,13 +37,20 @@ fn route(site: &Site<'_>, request: &Request) -> Result<Response, Problem> {
         _ => Err(Problem::method(allowed)),
     };
     let answer = match segments[..] {
-        [""] => assets::page(request, 0),
-        ["assets", name] => assets::asset(request, name),
+        [""] => assets::page(request, None),
+        ["assets", name] => assets::asset(request, None, name),
+        ["assets", version, name] => assets::asset(request, Some(version), name),
         ["healthz"] => get("GET, HEAD").map(|()| Response::new(StatusCode::OK, "text/plain", "ok\n")),
         ["metrics"] => get("GET, HEAD").and_then(|()| metrics::answer(site)),
         ["rooms"] => get("GET, HEAD").and_then(|()| rooms::list(site, request)),
         ["unread"] => get("GET, HEAD").and_then(|()| unread::answer(site, request)),
+        ["overview"] => get("GET, HEAD").and_then(|()| overview::answer(site, request)),
+        ["plain"] => get("GET, HEAD").and_then(|()| plain::rooms(site)),
+        ["plain", name] => plain::room(site, request, &RoomName::parse(name)?),
         ["rooms", name] => room::answer(site, request, &RoomName::parse(name)?),
+        ["rooms", name, "search"] => {
+            get("GET, HEAD").and_then(|()| search::answer(site, request, &RoomName::parse(name)?))
+        }
         ["rooms", name, "members"] => get("GET, HEAD").and_then(|()| members::list(site, &RoomName::parse(name)?)),
         ["rooms", name, "members", user] => {
             members::answer(site, request, &RoomName::parse(name)?, &UserName::parse(user)?)

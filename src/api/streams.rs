@@ -10,7 +10,7 @@ use crate::api::exchange::{Body, Request, Response};
 use crate::api::identity;
 use crate::api::problem::Problem;
 use crate::api::site::Site;
-use crate::limits::{LIFETIME_JITTER, RETRY_BASE};
+use crate::limits::{LIFETIME_JITTER, RETRY_BASE, WAIT_MAX};
 use crate::live::admission::Slot;
 use crate::live::encoding::Format;
 use crate::live::feed::Topic;
@@ -30,13 +30,13 @@ const UNBUFFERED: HeaderName = HeaderName::from_static("x-accel-buffering");
 /// The stream of the list of rooms.
 pub fn rooms(site: &Site<'_>, request: &Request) -> Result<Response, Problem> {
     let slot = site.admit(Topic::Rooms, request.client)?;
-    Ok(response(plan(site, slot, prelude())))
+    Ok(response(waiting(plan(site, slot, prelude()), &request.query())?))
 }
 
 /// The stream of how many messages each room has.
 pub fn counts(site: &Site<'_>, request: &Request) -> Result<Response, Problem> {
     let slot = site.admit(Topic::Counts, request.client)?;
-    Ok(response(plan(site, slot, prelude())))
+    Ok(response(waiting(plan(site, slot, prelude()), &request.query())?))
 }
 
 /// The stream of a room.
@@ -57,7 +57,21 @@ pub fn room(site: &Site<'_>, request: &Request, name: &RoomName) -> Result<Respo
     let dir = site.room(name)?;
     site.sweep(name, &dir)?;
     let slot = site.admit(Topic::Room(name.clone()), request.client)?;
-    Ok(response(Stream { start, format, user, ..plan(site, slot, prelude()) }))
+    Ok(response(waiting(Stream { start, format, user, ..plan(site, slot, prelude()) }, &query)?))
+}
+
+/// The same for one who asks to `wait` so many seconds for one thing to happen, because something in the way keeps
+/// answers back until they are whole.
+fn waiting(stream: Stream, query: &Fields) -> Result<Stream, Problem> {
+    let Some(text) = query.get("wait") else { return Ok(stream) };
+    let max = WAIT_MAX.as_secs();
+    match text.parse() {
+        Ok(seconds) if (1..=max).contains(&seconds) => {
+            let lifetime = stream.pace.lifetime.min(Duration::from_secs(seconds));
+            Ok(Stream { once: true, pace: Pace { lifetime, ..stream.pace }, ..stream })
+        }
+        _ => Err(Problem::bad_parameter("wait", format_args!("{text:?}: expected 1 to {max} seconds"))),
+    }
 }
 
 /// The plan of a stream from now on, of JSON, for nobody in particular.
@@ -70,6 +84,7 @@ pub fn plan(site: &Site<'_>, slot: Slot, prelude: Vec<u8>) -> Stream {
         user: None::<UserName>,
         cursor: 0,
         prelude,
+        once: false,
         pace: Pace { lifetime, ..site.pace },
     }
 }
@@ -85,11 +100,15 @@ pub fn start(request: &Request, query: &Fields) -> Result<Start, Problem> {
         return Ok(Start::After(cursor));
     }
     let Some(since) = query.get("since") else { return Ok(Start::Now) };
-    let time = parse_time(since).ok_or_else(|| {
+    time("since", since).map(Start::Since)
+}
+
+/// The time that the parameter `name` says, in the server's local time.
+pub fn time(name: &str, text: &str) -> Result<NaiveDateTime, Problem> {
+    parse_time(text).ok_or_else(|| {
         let expected = "expected YYYY-MM-DD HH:MM:SS in the server's local time, or RFC 3339";
-        Problem::bad_parameter("since", format_args!("{since:?} is no time: {expected}"))
-    })?;
-    Ok(Start::Since(time))
+        Problem::bad_parameter(name, format_args!("{text:?} is no time: {expected}"))
+    })
 }
 
 fn parse_time(text: &str) -> Option<NaiveDateTime> {

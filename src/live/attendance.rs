@@ -13,6 +13,7 @@ use crate::store::append::append;
 use crate::store::avatars::{self, Moved};
 use crate::store::history::last_line;
 use crate::store::log::Log;
+use crate::store::presence;
 use crate::store::root::{DataRoot, RoomDir};
 
 /// Somebody comes into a room. Says whether they were not there.
@@ -62,6 +63,10 @@ pub fn rename(room: &RoomDir, old: &UserName, new: &UserName) -> io::Result<Move
 pub fn move_on(from: &RoomDir, to: &RoomDir, user: &UserName) -> io::Result<Moved> {
     let moved = avatars::transfer(from, user, to, user)?;
     if moved == Moved::Done {
+        // What they have read and what they write is of the other room.
+        for mark in [presence::READ, presence::TYPING] {
+            presence::set(to, user, mark, None)?;
+        }
         tell(from, &SystemEvent::Left(user))?;
         tell(to, &SystemEvent::Joined(user))?;
     }

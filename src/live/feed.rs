@@ -22,7 +22,7 @@ use crate::store::log::{Log, Stale, Stretch};
 use crate::store::root::DataRoot;
 use crate::store::tail::Look;
 use crate::store::watch::{Hint, Place, Watch};
-use crate::store::{avatars, history};
+use crate::store::{avatars, history, presence};
 use crate::wire::{json, sse};
 
 /// What a feed is about.
@@ -77,6 +77,7 @@ struct Inner {
 }
 
 /// Where a feed stands, and what is at hand to show for it.
+#[derive(Clone)]
 pub struct View {
     /// Where it stands.
     pub tip: Tip,
@@ -87,8 +88,12 @@ pub struct View {
     /// How far the log is known to reach: more than was read where there is more.
     pub reach: u64,
     state: Arc<State>,
+    presence: Arc<State>,
     batches: Vec<Arc<Batch>>,
 }
+
+/// What members do, as an event.
+const PRESENCE: &str = "presence";
 
 /// The state as an event.
 struct State {
@@ -290,6 +295,7 @@ impl Feed {
                         members = avatars::members(&room)?;
                     }
                     inner.set_state("members", json::spaced(&members));
+                    inner.set_presence(serde_json::to_vec(&presence::presence(&room, &members))?);
                 }
             },
             Topic::Stream(name) => {
@@ -360,11 +366,12 @@ impl Inner {
         let state = u64::from(matches!(source, Source::Stream(_)));
         let (end, closed) = (source.end(), source.is_closed());
         let view = View {
-            tip: Tip { epoch: 0, reason: "", fresh: 0, end, state, closed, gone: false },
+            tip: Tip { epoch: 0, reason: "", fresh: 0, end, state, presence: 0, closed, gone: false },
             log: source.log().cloned(),
             has_positions: !matches!(source, Source::None),
             reach: source.reach(),
-            state: Arc::new(State { name: "", json: Vec::new(), framed: Default::default() }),
+            state: Arc::new(State::new("", Vec::new())),
+            presence: Arc::new(State::new(PRESENCE, b"{}".to_vec())),
             batches: Vec::new(),
         };
         Ok(Some(Inner {
@@ -411,25 +418,30 @@ impl Inner {
         if json == self.view.state.json {
             return;
         }
-        let state = Arc::new(State { name, json, framed: Default::default() });
-        self.replace_view(Some(state), |tip| tip.state += 1);
+        self.update(|tip| tip.state += 1);
+        self.with_view(|view| view.state = Arc::new(State::new(name, json)));
+    }
+
+    fn set_presence(&mut self, json: Vec<u8>) {
+        if json == self.view.presence.json {
+            return;
+        }
+        self.update(|tip| tip.presence += 1);
+        self.with_view(|view| view.presence = Arc::new(State::new(PRESENCE, json)));
     }
 
     fn update(&mut self, change: impl FnOnce(&mut Tip)) {
-        self.replace_view(None, change);
-    }
-
-    fn replace_view(&mut self, state: Option<Arc<State>>, change: impl FnOnce(&mut Tip)) {
         let mut tip = self.view.tip;
         change(&mut tip);
-        self.view = Arc::new(View {
-            tip,
-            log: self.source.log().cloned(),
-            has_positions: self.view.has_positions,
-            reach: self.source.reach(),
-            state: state.unwrap_or_else(|| self.view.state.clone()),
-            batches: self.ring.iter().cloned().collect(),
-        });
+        let (log, reach) = (self.source.log().cloned(), self.source.reach());
+        let batches = self.ring.iter().cloned().collect();
+        self.with_view(|view| (view.tip, view.log, view.reach, view.batches) = (tip, log, reach, batches));
+    }
+
+    fn with_view(&mut self, change: impl FnOnce(&mut View)) {
+        let mut view = View::clone(&self.view);
+        change(&mut view);
+        self.view = Arc::new(view);
     }
 }
 
@@ -442,19 +454,38 @@ impl View {
 
     /// The state as an event without an id.
     pub fn state(&self, framing: Framing) -> Bytes {
-        self.state.framed[framing as usize].get_or_init(|| framing.frame(self.state_event(None))).clone()
+        self.state.framed(framing)
+    }
+
+    /// What members do, as an event without an id.
+    pub fn presence(&self, framing: Framing) -> Bytes {
+        self.presence.framed(framing)
     }
 
     /// The state as the first event of a reader, which tells it where it is.
     pub fn state_event(&self, at: Option<Cursor>) -> Vec<u8> {
-        let mut out = Vec::new();
-        sse::event(&mut out, at.as_ref().map(|id| id as _), self.state.name, &self.state.json);
-        out
+        self.state.event(at)
     }
 
     /// The id of `offset` in the log as it is.
     pub fn cursor(&self, offset: u64) -> io::Result<Cursor> {
         self.log.as_ref().map_or(Ok(Cursor::ZERO), |log| log.cursor(offset))
+    }
+}
+
+impl State {
+    fn new(name: &'static str, json: Vec<u8>) -> State {
+        State { json, name, framed: Default::default() }
+    }
+
+    fn event(&self, at: Option<Cursor>) -> Vec<u8> {
+        let mut out = Vec::new();
+        sse::event(&mut out, at.as_ref().map(|id| id as _), self.name, &self.json);
+        out
+    }
+
+    fn framed(&self, framing: Framing) -> Bytes {
+        self.framed[framing as usize].get_or_init(|| framing.frame(self.event(None))).clone()
     }
 }
 

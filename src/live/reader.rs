@@ -36,6 +36,8 @@ pub struct Reader {
     prelude: Option<Box<[u8]>>,
     /// A client of a stream gets no `Stream-Cursor` below this one.
     cursor: u64,
+    /// It ends once it has had something to say beside how things are.
+    once: bool,
     ended: bool,
 }
 
@@ -46,12 +48,15 @@ pub enum End {
     Lifetime,
     /// The server stops.
     Stopping,
+    /// It was to wait for one thing, and that has come.
+    Answered,
 }
 
 impl End {
     fn sentence(self) -> &'static str {
         match self {
             End::Lifetime => "Connection time limit reached. Please reconnect.",
+            End::Answered => "That is all for now. Please ask again.",
             End::Stopping => "The server stops. Please reconnect.",
         }
     }
@@ -83,6 +88,7 @@ impl Reader {
             request,
             padding: pace.padding,
             prelude: Some(std::mem::take(&mut stream.prelude).into_boxed_slice()),
+            once: stream.once,
             ended: false,
         })
     }
@@ -106,6 +112,7 @@ impl Reader {
     /// nothing is ready.
     pub fn gather(&mut self, view: &View, now: Instant, out: &mut Vec<Bytes>, tally: &mut Tally) -> io::Result<()> {
         let (mut gathered, before, had_ended) = (0, tally.deliveries, self.ended);
+        let is_first = self.prelude.is_some();
         while !self.ended && gathered < WRITE_MAX_BYTES && out.len() < WRITE_MAX_SLICES {
             let Some(bytes) = self.step(view, tally)? else { break };
             gathered += bytes.len();
@@ -113,6 +120,9 @@ impl Reader {
         }
         if gathered > 0 || self.ended != had_ended {
             self.close_write(now, out);
+        }
+        if self.once && gathered > 0 && (tally.deliveries > before || !is_first) {
+            self.finish(End::Answered, now, out);
         }
         tally.coalesced += u64::from(tally.deliveries > before + 1);
         Ok(())
@@ -170,6 +180,7 @@ impl Reader {
                 }
                 None => self.numbered(view.state(framing)),
             },
+            Step::Presence => self.numbered(view.presence(framing)),
             Step::Lines(from) => match view.batch(from) {
                 Some(batch) => {
                     self.subscription.advance(batch.range());
@@ -210,6 +221,7 @@ impl Reader {
                 Step::Wait => return Ok(None),
                 Step::State if !self.subscription.holds() || from < view.tip.end || view.tip.closed => continue,
                 Step::State => self.control(view, Standing::UpToDate)?,
+                Step::Presence => continue,
                 Step::Lines(from) => {
                     let read;
                     let (batch, stretch) = match (view.batch(from), &view.log) {

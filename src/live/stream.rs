@@ -24,6 +24,8 @@ pub struct Stream {
     pub cursor: u64,
     /// What is sent before the first event: `retry:` and, maybe, comments.
     pub prelude: Vec<u8>,
+    /// Whether it ends with the first thing that happens: then a cache in the way has to hand it on.
+    pub once: bool,
     /// Its timing and padding.
     pub pace: Pace,
 }

@@ -17,6 +17,8 @@ pub struct Tip {
     pub end: u64,
     /// Counts the states (members, or rooms), from 1.
     pub state: u64,
+    /// Counts what members do, from 0: nothing.
+    pub presence: u64,
     /// Nothing comes after `end`: the stream is closed.
     pub closed: bool,
     /// The room is no more.
@@ -30,6 +32,8 @@ pub struct Subscription {
     offset: u64,
     /// The last state it was told; 0 before the first.
     told: u64,
+    /// The last it was told of what members do.
+    told_presence: u64,
     /// The position did not hold from the start: why. It begins at `offset` instead.
     stale: Option<&'static str>,
     spoke: Instant,
@@ -44,6 +48,8 @@ pub enum Step {
     Reset(&'static str, u64),
     /// The state as it is now.
     State,
+    /// What members do now.
+    Presence,
     /// Lines after this offset; then [`Subscription::advance`].
     Lines(u64),
     /// That the stream is closed, and all of it was handed out; nothing comes after it.
@@ -77,6 +83,7 @@ impl Subscription {
             epoch: tip.epoch,
             offset: start.unwrap_or_else(|(_, fresh)| fresh),
             told: 0,
+            told_presence: 0,
             stale: start.err().map(|(reason, _)| reason),
             spoke: now,
             ping,
@@ -110,6 +117,10 @@ impl Subscription {
         if self.told != tip.state {
             self.told = tip.state;
             return Step::State;
+        }
+        if self.told_presence != tip.presence {
+            self.told_presence = tip.presence;
+            return Step::Presence;
         }
         if self.offset < tip.end {
             return Step::Lines(self.offset);
@@ -154,7 +165,8 @@ impl Subscription {
 mod tests {
     use super::*;
 
-    const TIP: Tip = Tip { epoch: 0, reason: "", fresh: 0, end: 100, state: 1, closed: false, gone: false };
+    const TIP: Tip =
+        Tip { epoch: 0, reason: "", fresh: 0, end: 100, state: 1, presence: 0, closed: false, gone: false };
     const PING: Duration = Duration::from_secs(30);
     const LIFE: Duration = Duration::from_secs(3600);
 
@@ -190,6 +202,15 @@ mod tests {
         assert_eq!(reader.next(&TIP), Step::State);
         assert_eq!(reader.next(&Tip { state: 9, ..TIP }), Step::State);
         assert_eq!(reader.next(&Tip { state: 9, ..TIP }), Step::Wait);
+    }
+
+    #[test]
+    fn what_members_do_is_told_after_who_they_are_and_not_where_they_do_nothing() {
+        let mut reader = at(Ok(100));
+        let tip = Tip { presence: 3, end: 120, ..TIP };
+        assert_eq!(reader.next(&tip), Step::State);
+        assert_eq!(reader.next(&tip), Step::Presence);
+        assert_eq!(reader.next(&tip), Step::Lines(100));
     }
 
     #[test]

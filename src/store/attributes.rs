@@ -49,10 +49,23 @@ pub fn set(avatar: &File, name: &str, value: &str) -> io::Result<()> {
         let _ = unlinkat(avatar, file_name(name).as_str(), UnlinkatFlags::NoRemoveDir);
         return Ok(());
     }
-    for form in [first, second] {
+    set_file(avatar, name, value)
+}
+
+/// The same in the form that shells see with `ls`: a file in the directory.
+pub fn set_file(avatar: &File, name: &str, value: &str) -> io::Result<()> {
+    for form in extended(name) {
         let _ = avatar.remove_xattr(&form);
     }
     let flags = OFlag::O_WRONLY | OFlag::O_CREAT | OFlag::O_TRUNC | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
     let mode = Mode::from_bits_truncate(0o664);
     File::from(openat(avatar, file_name(name).as_str(), flags, mode)?).write_all(value.as_bytes())
+}
+
+/// Removes the attribute `name` of `avatar`, in all its forms.
+pub fn remove(avatar: &File, name: &str) {
+    for form in extended(name) {
+        let _ = avatar.remove_xattr(&form);
+    }
+    let _ = unlinkat(avatar, file_name(name).as_str(), UnlinkatFlags::NoRemoveDir);
 }

@@ -17,6 +17,7 @@ mod load;
 mod measuring;
 mod odd_files;
 mod oracle;
+mod presence;
 mod producers;
 mod seam;
 mod server;

@@ -40,12 +40,25 @@ fn a_page_runs_nothing_but_its_own_scripts() {
     assert!(policy.starts_with("default-src 'none';") && !policy.contains("unsafe"), "{policy}");
     assert_eq!(page.header("x-content-type-options"), Some("nosniff"));
     let html = page.text();
-    assert!(!html.contains("style=") && !html.contains(" on") && !html.contains("<script>"), "{html}");
+    assert!(
+        !html.contains("style=")
+            && !html.contains(" onclick")
+            && !html.contains(" onload")
+            && !html.contains("<script>"),
+        "{html}"
+    );
     // What the page loads is there, and is asked after only once it has changed.
-    for name in html.split("../assets/").skip(1).map(|rest| rest.split('"').next().unwrap()) {
+    let names: Vec<&str> = html.split("../assets/").skip(1).map(|rest| rest.split('"').next().unwrap()).collect();
+    assert!(names.len() > 20, "{names:?}");
+    for name in names {
         let asset = server.site().get(&format!("/assets/{name}"));
         let tag = asset.header("etag").expect("a tag");
         let again = server.site().request("GET", &format!("/assets/{name}"), &[("If-None-Match", tag)], b"");
         assert_eq!((asset.status, again.status, again.body.len()), (200, 304, 0), "{name}");
+        assert!(asset.header("cache-control").is_some_and(|kept| kept.contains("immutable")), "{name}");
+        let path = format!("/assets/{name}");
+        let packed = server.site().request("GET", &path, &[("Accept-Encoding", "br, gzip;q=0.5")], b"");
+        assert_eq!(packed.header("content-encoding"), Some("gzip"));
+        assert!(packed.body.starts_with(b"\x1f\x8b") && packed.body.len() < asset.body.len());
     }
 }

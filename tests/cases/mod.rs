@@ -7,6 +7,7 @@
 mod dropin;
 pub mod killed;
 pub mod oracle;
+mod page;
 
 use super::support::http::{Reply, Site};
 use super::support::rooms::Rooms;
@@ -40,12 +41,6 @@ const PLAIN: &[(&str, &str)] = &[("Content-Type", "text/plain")];
 const TOO_LONG: &[u8] = &[b'x'; 64 * 1024 + 1];
 
 const READING: &[Case] = &[
-    Case { name: "page", path: "/", has: "src=\"./assets/main.js\"", ..CASE },
-    Case { name: "page of a room", path: "/rooms/General", headers: HTML, has: "\"../assets/main.js\"", ..CASE },
-    Case { name: "page of no room", path: "/rooms/Nowhere", headers: HTML, has: "<!doctype html>", ..CASE },
-    Case { name: "script", path: "/assets/main.js", has: "import", ..CASE },
-    Case { name: "style", path: "/assets/chat.css", has: "color", ..CASE },
-    Case { name: "no such asset", path: "/assets/../Cargo.toml", status: 404, ..CASE },
     Case { name: "health", path: "/healthz", has: "ok\n", ..CASE },
     Case { name: "list", path: "/rooms", has: r#"["Empty","General","Lounge","Ops"]"#, ..CASE },
     Case { name: "counts", path: "/unread", has: r#"{"Empty":0,"General":"#, ..CASE },
@@ -438,9 +433,11 @@ fn ask(way: &Way, case: &Case, room: &str) -> Reply {
 /// Runs the table through each of `ways`, which all serve `rooms`, a copy of the example.
 pub fn run(rooms: &Rooms, ways: &[Way]) {
     read(ways, READING);
+    read(ways, page::READING);
     read(ways, dropin::READING);
     let before = rooms.log("General");
     change(ways, CHANGING);
+    change(ways, page::CHANGING);
     change(ways, dropin::CHANGING);
     assert_eq!(rooms.log("General"), before, "a case that is refused writes nothing");
     streams(rooms, ways);

@@ -13,5 +13,6 @@ mod durable_client;
 mod durable_streams;
 mod fastcgi;
 mod killed;
+mod page;
 mod readme;
 mod ways;

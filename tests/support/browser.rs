@@ -3,6 +3,7 @@
 use super::PATIENCE;
 use super::http::Site;
 use super::process::{Process, tool};
+use super::wait::wait_until;
 use fantoccini::elements::Element;
 use fantoccini::error::CmdError;
 use fantoccini::{Client, ClientBuilder, Locator};
@@ -17,6 +18,14 @@ use tokio::runtime::{self, Runtime};
 
 /// The key that sends a message.
 pub const ENTER: &str = "\u{e007}";
+/// Held down for the keys that follow it.
+pub const SHIFT: &str = "\u{e008}";
+/// Held down for the keys that follow it.
+pub const CONTROL: &str = "\u{e009}";
+pub const ESCAPE: &str = "\u{e00c}";
+pub const UP: &str = "\u{e013}";
+pub const DOWN: &str = "\u{e015}";
+pub const TAB: &str = "\u{e004}";
 
 /// One person's browser, with one page and a profile of its own. It ends with its test.
 pub struct Browser {
@@ -140,8 +149,59 @@ impl Browser {
     /// Gives the page this much room. A window has a least width, and a frame that counts; a page has neither.
     pub fn resize(&self, width: u32, height: u32) {
         let size = json!({"width": width, "height": height, "deviceScaleFactor": 1, "mobile": false});
-        let command = json!({"cmd": "Emulation.setDeviceMetricsOverride", "params": size});
-        self.chromium("goog/cdp/execute", &command);
+        self.cdp("Emulation.setDeviceMetricsOverride", &size);
+    }
+
+    /// A command of Chromium's own (the DevTools protocol), for what the standard has none.
+    pub fn cdp(&self, command: &str, params: &Value) -> Value {
+        self.chromium("goog/cdp/execute", &json!({"cmd": command, "params": params}))
+    }
+
+    /// Has this script run in every page before anything of its own.
+    pub fn before_each_page(&self, script: &str) {
+        self.cdp("Page.addScriptToEvaluateOnNewDocument", &json!({"source": script}));
+    }
+
+    /// Opens another tab, and turns to it.
+    pub fn new_tab(&self) {
+        let tab = self.run("open a tab", self.client.new_window(true));
+        self.run("turn to the tab", self.client.switch_to_window(tab.handle));
+    }
+
+    /// Turns to the tab of this number, counted as they were opened.
+    pub fn turn_to_tab(&self, number: usize) {
+        let tabs = self.run("list the tabs", self.client.windows());
+        self.run("turn to the tab", self.client.switch_to_window(tabs[number].clone()));
+    }
+
+    /// Closes the tab, and turns to the first one.
+    pub fn close_tab(&self) {
+        self.run("close the tab", self.client.close_window());
+        self.turn_to_tab(0);
+    }
+
+    /// Presses Tab, wherever the focus is.
+    pub fn press_tab(&self) {
+        for kind in ["rawKeyDown", "keyUp"] {
+            let key = json!({"type": kind, "key": "Tab", "code": "Tab", "windowsVirtualKeyCode": 9});
+            self.cdp("Input.dispatchKeyEvent", &key);
+        }
+    }
+
+    /// Goes back, as the button does.
+    pub fn back(&self) {
+        self.run("go back", self.client.back());
+    }
+
+    /// Waits until the page's address ends so.
+    pub fn wait_for_address(&self, end: &str) {
+        wait_until(&format!("the address ends in {end}"), PATIENCE, || self.url().ends_with(end));
+    }
+
+    /// How much memory its scripts hold on to, in bytes.
+    pub fn js_heap(&self) -> u64 {
+        self.cdp("HeapProfiler.collectGarbage", &json!({}));
+        self.cdp("Runtime.getHeapUsage", &json!({}))["usedSize"].as_f64().expect("a size") as u64
     }
 
     /// What chromedriver does beyond the standard.

@@ -1,31 +1,47 @@
 // The lists beside the messages: the rooms there are, and the members of this one.
 
-import { roomAddress } from './api.js';
 import { badge } from './badge.js';
+import { element } from './elements.js';
+import { actionOf } from './text.js';
 
-/** `rooms` and `members` are null until they are known. */
-export function paintRooms(list, rooms, current) {
+/** `rooms` is null until it is known. `address(name)` is where a room is. */
+export function paintRooms(list, rooms, current, address) {
   if (unchanged(list, rooms, current)) return;
   const focused = list.querySelector(':focus')?.dataset.room;
-  list.replaceChildren(...(rooms ?? []).map((room) => {
-    const link = document.createElement('a');
-    link.dataset.room = room;
-    link.href = roomAddress(room);
-    link.textContent = room;
-    if (room === current) link.setAttribute('aria-current', 'page');
-    return item(link);
-  }));
+  list.replaceChildren(...(rooms ?? []).map((room) => item(roomLink(room, room.name === current, address))));
   if (focused !== undefined) list.querySelector(`[data-room="${CSS.escape(focused)}"]`)?.focus();
 }
 
-export function paintMembers(list, members, self) {
-  if (unchanged(list, members, self)) return;
-  list.replaceChildren(...(members ?? []).map(({ name, web }) => {
+function roomLink({ name, last, unread, mentions, more }, isCurrent, address) {
+  const link = element('a', { 'data-room': name, href: address(name), 'aria-current': isCurrent && 'page' },
+    element('span', { class: 'room-name' }, name));
+  if (unread > 0 && !isCurrent) {
+    link.classList.add('unread');
+    const count = mentions > 0 ? mentions : unread;
+    const words = mentions > 0 ? `${mentions} of them for you` : '';
+    link.append(element('span', { class: mentions > 0 ? 'count mentions' : 'count' },
+      more ? `${count}+` : String(count), element('span', { class: 'unseen' }, ` unread messages ${words}`)));
+  }
+  if (last !== null) link.append(element('span', { class: 'last', dir: 'auto' }, snippet(last)));
+  return link;
+}
+
+function snippet({ from, text }) {
+  const action = actionOf(text);
+  const [line] = (action ?? text).split('\n');
+  if (from === null) return line.slice(0, 120);
+  return `${from}${action === null ? ':' : ''} ${line.slice(0, 120)}`;
+}
+
+export function paintMembers(list, members, presence, self) {
+  const shown = (members ?? []).map((member) => ({ ...member, idle: presence[member.name]?.idle !== undefined }));
+  if (unchanged(list, shown, self)) return;
+  list.replaceChildren(...shown.map(({ name, web, idle }) => {
     const entry = item(badge(name), label('name', name));
     if (name === self) entry.append(label('you', 'you'));
     if (!web) entry.append(label('shell', 'shell'));
-    entry.dataset.user = name;
-    entry.dataset.web = web;
+    if (idle) entry.append(label('unseen', 'away'));
+    Object.assign(entry.dataset, { user: name, web, idle });
     return entry;
   }));
 }
@@ -40,15 +56,5 @@ function unchanged(list, ...inputs) {
   return now === before;
 }
 
-function item(...content) {
-  const entry = document.createElement('li');
-  entry.append(...content);
-  return entry;
-}
-
-function label(className, text) {
-  const span = document.createElement('span');
-  span.className = className;
-  span.textContent = text;
-  return span;
-}
+const item = (...content) => element('li', {}, ...content);
+const label = (className, text) => element('span', { class: className }, text);

@@ -91,7 +91,8 @@ impl Client {
         let forever = std::time::Duration::from_secs(1_000_000);
         let pace = Pace { ping: forever, lifetime: forever, long_poll: forever, padding: seeded.below(16) == 0 };
         let format = if self.json { Format::Json } else { Format::Raw };
-        let mut stream = Stream { slot, start, format, user: None, cursor: 0, prelude: b"retry: 1\n\n".to_vec(), pace };
+        let mut stream =
+            Stream { slot, start, format, user: None, cursor: 0, once: false, prelude: b"retry: 1\n\n".to_vec(), pace };
         let (framing, request) = match seeded.below(4) {
             0 => (Framing::FastCgi, 7),
             1 => (Framing::FastCgi, 1),

@@ -1,0 +1,114 @@
+// The server's resources as functions. Whatever goes wrong comes out as a Problem.
+
+/** How long an answer may take before the server counts as silent. */
+const PATIENCE_MS = 20_000;
+
+/** A request that failed. Status 0: there was no answer at all. */
+export class Problem extends Error {
+  constructor(status, detail = '') {
+    super(detail);
+    this.name = 'Problem';
+    this.status = status;
+  }
+
+  /** Whether the same request may succeed later without anybody doing anything. */
+  get isPassing() {
+    return this.status === 0 || this.status === 502 || this.status === 503 || this.status === 504;
+  }
+}
+
+const part = encodeURIComponent;
+
+export class Server {
+  /** `base` is where chatroom is mounted: by default the folder above the `assets` this file is served from. */
+  constructor(base = import.meta.url.slice(0, import.meta.url.lastIndexOf('/assets/') + 1)) {
+    this.base = new URL(base, globalThis.location?.href);
+  }
+
+  /** The address of a room: of its page, its history and its stream alike. */
+  room(name) {
+    return new URL(`rooms/${part(name)}`, this.base);
+  }
+
+  /** How many messages each room has, live. */
+  counts() {
+    return new URL('unread', this.base);
+  }
+
+  stream(room, user, lastEventId) {
+    return asking(this.room(room), { user, last_event_id: lastEventId });
+  }
+
+  /** `page` has `limit`, and one of `before`, `after` and `since`, or none: then it is the last one. */
+  history(room, page) {
+    return call('GET', asking(this.room(room), page));
+  }
+
+  /** The last messages with all words of `q`; go on with `until: answer.next`. */
+  search(room, q, page) {
+    return call('GET', asking(new URL(`${this.room(room)}/search`), { q, ...page }));
+  }
+
+  /** Of these rooms, or of all, the last message and how much `user` has not read. */
+  overview(user, marks, rooms) {
+    const read = Object.entries(marks).map(([room, id]) => `${room}:${id}`).join();
+    return call('GET', asking(new URL('overview', this.base), { user, read, ...(rooms && { rooms: rooms.join() }) }));
+  }
+
+  create(room) { return call('PUT', this.room(room)); }
+  remove(room) { return call('DELETE', this.room(room)); }
+
+  /** With `unless_after`, a position, it is not said again where it was said since. */
+  say(room, user, text, unless_after) { return call('POST', this.room(room), { user, text, unless_after }); }
+
+  join(room, user) { return call('PUT', this.#member(room, user)); }
+  leave(room, user) { return call('DELETE', this.#member(room, user)); }
+  rename(room, user, name) { return call('PATCH', this.#member(room, user), { name }); }
+  move(room, user, other) { return call('PATCH', this.#member(room, user), { room: other }); }
+  /** `marks` has `typing`, `idle`, or `read`. */
+  mark(room, user, marks) { return call('PATCH', this.#member(room, user), marks); }
+
+  #member(room, user) {
+    return new URL(`rooms/${part(room)}/members/${part(user)}`, this.base);
+  }
+}
+
+function asking(address, query) {
+  address.search = new URLSearchParams(query);
+  return address;
+}
+
+async function call(method, address, body) {
+  const request = {
+    method,
+    headers: { Accept: 'application/json' },
+    // A page and its history have one address: an answer kept by the cache could be shown as the other.
+    cache: 'no-store',
+    signal: AbortSignal.timeout(PATIENCE_MS),
+  };
+  if (body !== undefined) {
+    request.headers['Content-Type'] = 'application/json';
+    request.body = JSON.stringify(body);
+  }
+
+  let response, text;
+  try {
+    response = await fetch(address, request);
+    text = await response.text();
+  } catch {
+    throw new Problem(0);
+  }
+  const answer = parsed(text);
+  if (!response.ok) throw new Problem(response.status, answer?.detail ?? answer?.title);
+  // Some web servers answer 200 with a page of their own.
+  if (answer === null && text !== '') throw new Problem(502, 'The answer is not from chatroom.');
+  return answer;
+}
+
+function parsed(text) {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return null;
+  }
+}

@@ -1,0 +1,228 @@
+// A visit to one room: what is known of it, where to look, and what is fetched of its history.
+
+import { FIRST_PAGE, takeEarly } from './early.js';
+import { notice, reason } from './notice.js';
+import { self } from './self.js';
+import * as state from './state.js';
+
+const PAGE = 100;
+
+export class Visit {
+  #server;
+  #hub;
+  #onChange;
+  #loading = null;
+  #target = null;
+  #away = false;
+
+  /** `hub(message)` sends one; `onChange(place)` is told whenever the state changed, and where to look after a jump. */
+  constructor(name, { server, hub, onChange }) {
+    this.name = name;
+    this.#server = server;
+    this.#hub = hub;
+    this.#onChange = onChange;
+    this.state = state.newRoom(name);
+    this.sign = null;       // of the room's own stream; null where it has none
+    this.gone = false;
+    this.place = null;      // where the reader was when they left
+  }
+
+  /** Comes in; looks for the message `target`, where there is one. `read` is the mark that the server knows. */
+  enter(target, read) {
+    this.#target = target;
+    this.#hub({ type: 'watch', room: this.name });
+    const kept = self.marks[this.name] ?? null;
+    this.#load(kept === null || (read !== null && read > kept) ? read : kept);
+  }
+
+  /** What kept it from loading may have gone. */
+  retry() {
+    if (!this.state.loaded && this.#loading === null) this.enter(this.#target, null);
+  }
+
+  leave(place) {
+    this.place = place;
+    this.state.mark = null;
+    this.state.presence = {};
+    this.sign = null;
+  }
+
+  #load(mark) {
+    const again = this.state.loaded;
+    this.#loading ??= (again ? this.#catchUp() : this.#begin(mark))
+      .catch((problem) => {
+        this.gone = problem.status === 404;
+        if (this.gone) notice(`There is no room ${this.name}. It opens here as soon as there is one.`);
+        else notice(`The room could not be read. ${reason(problem)}`);
+        this.#onChange();
+      })
+      .finally(() => { this.#loading = null; });
+  }
+
+  async #begin(mark) {
+    const last = await takeEarly(this.name) ?? await this.#server.history(this.name, { limit: FIRST_PAGE });
+    this.gone = false;
+    let place = null;
+    if (this.#target !== null && await this.goTo(this.#target)) place = undefined;
+    else if (mark !== null && isAfter(last.next, mark)) place = await this.#atFirstUnread(last, mark);
+    else state.foldHistory(this.state, last);
+    this.#target = null;
+    this.#hub({ type: 'watch', room: this.name, position: last.next });
+    if (place !== undefined) this.#onChange(place);
+  }
+
+  /** Shows what is new since the mark, also where that is further up. */
+  async #atFirstUnread(last, mark) {
+    const isHere = !last.more || (last.messages.length > 0 && !isAfter(last.messages[0].id, mark));
+    let shown = last;
+    if (isHere) state.foldHistory(this.state, last);
+    else {
+      try {
+        const after = await this.#server.history(this.name, { after: mark, limit: PAGE });
+        const before = await this.#server.history(this.name, { before: after.messages[0].id, limit: PAGE / 2 });
+        state.foldAround(this.state, before, after);
+        shown = after;
+      } catch {
+        // The mark is in a log that is no more.
+        state.foldHistory(this.state, last);
+        return null;
+      }
+    }
+    const first = shown.messages.find((message) => isAfter(message.id, mark) && message.kind !== 'system');
+    if (first === undefined || first.from === self.name) return null;
+    this.state.mark = mark;
+    return { id: first.id };
+  }
+
+  async #catchUp() {
+    const { place } = this;
+    state.foldReturn(this.state);
+    try {
+      const end = await this.#server.history(this.name, { limit: 0 });
+      this.#hub({ type: 'watch', room: this.name, position: end.next });
+      if (this.#target !== null && await this.goTo(this.#target)) return;
+      this.#target = null;
+      // One who was at the end is there again, if it is not too far.
+      await this.#fetchNewer();
+      if (place === null && this.state.newer) await this.#fetchNewer();
+      this.#onChange(place);
+    } catch (problem) {
+      if (problem.status !== 410) throw problem;
+      state.foldReset(this.state, null);
+      this.state.loaded = false;
+      await this.#begin(null);
+    }
+  }
+
+  // ---- What the hub tells ----
+
+  take(message, seeing) {
+    switch (message.type) {
+      case 'message':
+        if (!seeing && !this.#away) {
+          this.#away = true;
+          if (message.message.kind !== 'system') this.state.mark = self.marks[this.name] ?? null;
+        }
+        state.foldMessage(this.state, message.message);
+        break;
+      case 'members': this.state.members = message.members; break;
+      case 'presence': this.state.presence = message.presence; break;
+      case 'sign': [this.sign, this.gone] = [message.sign, message.gone]; break;
+      case 'reset':
+        state.foldReset(this.state, message.position);
+        notice(`The log of this room was ${message.reason}. This is what it holds now.`);
+        break;
+    }
+    this.#onChange();
+  }
+
+  /** The reader sees the end of the log, or not. */
+  see() {
+    this.#away = false;
+    const { position } = this.state;
+    if (position !== null && position !== undefined && self.read(this.name, position)) {
+      this.#hub({ type: 'read', room: this.name, id: position });
+    }
+  }
+
+  // ---- What the reader wants ----
+
+  async older() {
+    const [oldest] = this.state.messages;
+    if (oldest === undefined) return;
+    await this.#fetch(async ({ jumps }) => {
+      const page = await this.#server.history(this.name, { limit: PAGE, before: oldest.id });
+      state.foldOlder(this.state, page, oldest.id, jumps);
+      this.#onChange();
+    });
+  }
+
+  async newer() {
+    await this.#fetch(async () => {
+      await this.#fetchNewer();
+      this.#onChange();
+    });
+  }
+
+  async #fetchNewer() {
+    const { position, jumps } = this.state;
+    const page = await this.#server.history(this.name, { limit: PAGE, after: position });
+    state.foldNewer(this.state, page, position, jumps);
+  }
+
+  /** The end of the log. */
+  async end() {
+    await this.#fetch(async () => {
+      state.foldHistory(this.state, await this.#server.history(this.name, { limit: PAGE }));
+      this.#onChange(null);
+    });
+  }
+
+  /** A message, wherever in the log it is. Says whether it is there. */
+  async goTo(id) {
+    if (this.state.messages.some((message) => message.id === id)) {
+      this.state.jumps += 1;
+      this.#onChange({ id, marked: true });
+      return true;
+    }
+    try {
+      const before = await this.#server.history(this.name, { before: id, limit: PAGE / 2 });
+      const after = await this.#server.history(this.name, { after: before.next, limit: PAGE });
+      state.foldAround(this.state, before, after);
+      this.#onChange({ id, marked: true });
+      return true;
+    } catch (problem) {
+      if (problem.status !== 410 && problem.status !== 400) throw problem;
+      notice('That message is not in the log any more.');
+      return false;
+    }
+  }
+
+  /** The first message since a moment. */
+  async goToTime(date) {
+    await this.#fetch(async () => {
+      const since = date.toISOString();
+      const after = await this.#server.history(this.name, { since, limit: PAGE });
+      const [first] = after.messages;
+      if (first === undefined) {
+        notice('Nothing was said since then.');
+        return this.end();
+      }
+      const before = await this.#server.history(this.name, { before: first.id, limit: PAGE / 2 });
+      state.foldAround(this.state, before, after);
+      this.#onChange({ id: first.id, marked: true });
+    });
+  }
+
+  async #fetch(fetching) {
+    try {
+      await fetching(this.state);
+    } catch (problem) {
+      // 410: the log is another one now, and the stream is about to say so.
+      if (problem.status !== 410) notice(`Messages could not be fetched. ${reason(problem)}`);
+      this.failed?.();
+    }
+  }
+}
+
+const isAfter = (id, mark) => state.position(id) > state.position(mark);
