@@ -5,6 +5,7 @@ use std::io;
 
 use http::StatusCode;
 use http::header::{ALLOW, HeaderName, HeaderValue, RETRY_AFTER};
+use nix::errno::Errno;
 use serde_json::json;
 
 use crate::api::exchange::{BadBody, Response};
@@ -84,6 +85,11 @@ impl Problem {
         self
     }
 
+    /// What may be otherwise in a moment.
+    fn later(self) -> Problem {
+        self.with(RETRY_AFTER, HeaderValue::from(limits::RETRY_AFTER.as_secs()))
+    }
+
     /// The status of the answer.
     pub fn status(&self) -> StatusCode {
         self.status
@@ -112,8 +118,7 @@ impl From<Full> for Problem {
             Full::Room(max) => format!("all {max} streams of this room are taken"),
             Full::Client(max) => format!("all {max} streams that one client may have are taken"),
         };
-        let seconds = HeaderValue::from(limits::RETRY_AFTER.as_secs());
-        Problem::new(StatusCode::SERVICE_UNAVAILABLE, detail).with(RETRY_AFTER, seconds)
+        Problem::new(StatusCode::SERVICE_UNAVAILABLE, detail).later()
     }
 }
 
@@ -140,15 +145,25 @@ impl From<(&str, CursorError)> for Problem {
 
 impl From<io::Error> for Problem {
     fn from(error: io::Error) -> Problem {
+        if is_out_of_descriptors(&error) {
+            return Problem::new(status_of(&error), "the server has no descriptor left to open a file").later();
+        }
         // The kind alone: an error's text may hold paths of this machine.
         Problem::new(status_of(&error), format_args!("the files of the room can't be used: {}", error.kind()))
     }
 }
 
+fn is_out_of_descriptors(error: &io::Error) -> bool {
+    matches!(error.raw_os_error().map(Errno::from_raw), Some(Errno::EMFILE | Errno::ENFILE))
+}
+
 fn status_of(error: &io::Error) -> StatusCode {
-    use io::ErrorKind::{AlreadyExists, QuotaExceeded, StorageFull};
+    use io::ErrorKind::{AlreadyExists, FileTooLarge, QuotaExceeded, StorageFull};
+    if is_out_of_descriptors(error) {
+        return StatusCode::SERVICE_UNAVAILABLE;
+    }
     match error.kind() {
-        StorageFull | QuotaExceeded => StatusCode::INSUFFICIENT_STORAGE,
+        StorageFull | QuotaExceeded | FileTooLarge => StatusCode::INSUFFICIENT_STORAGE,
         AlreadyExists => StatusCode::CONFLICT,
         _ => StatusCode::INTERNAL_SERVER_ERROR,
     }

@@ -9,6 +9,8 @@ mod cgi;
 mod durable;
 mod durable_live;
 mod fastcgi;
+mod faults_disk;
+mod faults_stop;
 mod killed;
 mod layout;
 mod limits;

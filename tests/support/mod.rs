@@ -5,6 +5,7 @@
 #![allow(dead_code, unreachable_pub)] // Each test binary uses a part of it, and nothing outside can reach any.
 
 pub mod browser;
+pub mod confined;
 pub mod fastcgi;
 pub mod fcgiwrap;
 pub mod http;

@@ -115,6 +115,13 @@ impl Server {
         self.process.signal(signal);
     }
 
+    /// SIGHUP; returns once it serves again.
+    pub fn reload(&mut self) {
+        self.signal(Signal::SIGHUP);
+        let line = self.process.stdout_line().unwrap_or_else(|| panic!("{} ended", self.process.name()));
+        assert!(Address::parse(&line).is_some(), "{line:?}");
+    }
+
     /// SIGTERM, and its exit status.
     pub fn stop(&mut self) -> ExitStatus {
         self.process.stop(Signal::SIGTERM)
