@@ -5,7 +5,6 @@ use std::io;
 
 use http::StatusCode;
 use http::header::{ALLOW, HeaderName, HeaderValue, RETRY_AFTER};
-use nix::errno::Errno;
 use serde_json::json;
 
 use crate::api::exchange::{BadBody, Response};
@@ -13,6 +12,7 @@ use crate::limits;
 use crate::live::admission::Full;
 use crate::room::cursor::CursorError;
 use crate::room::name::{NameError, RoomName, UserName};
+use crate::store::root::is_out_of_descriptors;
 
 /// Why a request can't be answered as it wanted.
 #[derive(Debug)]
@@ -151,10 +151,6 @@ impl From<io::Error> for Problem {
         // The kind alone: an error's text may hold paths of this machine.
         Problem::new(status_of(&error), format_args!("the files of the room can't be used: {}", error.kind()))
     }
-}
-
-fn is_out_of_descriptors(error: &io::Error) -> bool {
-    matches!(error.raw_os_error().map(Errno::from_raw), Some(Errno::EMFILE | Errno::ENFILE))
 }
 
 fn status_of(error: &io::Error) -> StatusCode {

@@ -327,6 +327,12 @@ impl AsFd for RoomDir {
     }
 }
 
+/// Whether a file can't be opened for want of descriptors, of this process or of the machine: then nothing is known of
+/// the file.
+pub fn is_out_of_descriptors(error: &io::Error) -> bool {
+    matches!(error.raw_os_error().map(Errno::from_raw), Some(Errno::EMFILE | Errno::ENFILE))
+}
+
 fn same(one: &OwnedFd, other: &OwnedFd) -> io::Result<bool> {
     let (one, other) = (stat::fstat(one)?, stat::fstat(other)?);
     Ok((one.st_dev, one.st_ino) == (other.st_dev, other.st_ino))

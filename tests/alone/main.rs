@@ -9,6 +9,7 @@ mod cgi;
 mod durable;
 mod durable_live;
 mod fastcgi;
+mod faults_descriptors;
 mod faults_disk;
 mod faults_stop;
 mod killed;
