@@ -11,6 +11,8 @@ mod durable_live;
 mod fastcgi;
 mod faults_descriptors;
 mod faults_disk;
+mod faults_file;
+mod faults_peer;
 mod faults_stop;
 mod killed;
 mod layout;

@@ -18,6 +18,7 @@ pub mod spawn_fcgi;
 pub mod sse;
 pub mod tenacious;
 pub mod wait;
+pub mod watch;
 
 use std::time::Duration;
 
