@@ -174,7 +174,7 @@ pub const RECONNECT_EACH: Duration = Duration::from_millis(1);
 /// The longest time between two attempts of `chatroom tail -f` to reconnect.
 pub const RETRY_MAX: Duration = Duration::from_secs(30);
 
-/// How long a reader may take nothing before it is closed. It resumes where it was.
+/// How long a reader may take nothing, or not confirm that it took it, before it is closed. It resumes where it was.
 pub const STUCK_MAX: Duration = Duration::from_secs(60);
 
 /// How often a worker looks for streams whose time has come. Also how late a ping may be.

@@ -14,7 +14,7 @@ use listenfd::ListenFd;
 use socket2::{Domain, SockAddr, Socket as RawSocket, Type};
 use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
 
-use crate::limits::BACKLOG;
+use crate::limits::{BACKLOG, STUCK_MAX};
 use crate::live::socket::{Socket, UnixSocket};
 
 /// Where to listen.
@@ -170,6 +170,9 @@ impl Listener {
                 let (socket, _) = listener.accept().await?;
                 // Events are small and must not wait for each other.
                 socket.set_nodelay(true)?;
+                // A peer that is gone without a word does not confirm what it is sent.
+                #[cfg(target_os = "linux")]
+                socket2::SockRef::from(&socket).set_tcp_user_timeout(Some(STUCK_MAX))?;
                 Ok(Accepted::Tcp(socket))
             }
             Listener::Unix(listener) => Ok(Accepted::Unix(listener.accept().await?.0)),

@@ -5,10 +5,11 @@ use std::net::{SocketAddr, TcpStream};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::support::confined::kilobytes;
+use super::support::confined::{Confined, descriptors, kilobytes};
 use super::support::rooms::Rooms;
 use super::support::server::Server;
 use super::support::sse::Stream;
+use super::support::wait::wait_until;
 
 const EVENTS: &[(&str, &str)] = &[("Accept", "text/event-stream")];
 
@@ -86,4 +87,31 @@ fn a_request_that_comes_a_byte_at_a_time_is_cut_off() {
     });
     assert!(rooms.log("General") == before, "nothing of it is in the log");
     assert_eq!(server.site().get("/healthz").status, 200);
+}
+
+/// The network between it and the server is gone, and with it the client: nobody closes the connection.
+#[test]
+#[ignore = "it takes the minute that such a peer is given: tests/long half-open"]
+fn a_peer_that_vanished_is_gone_within_a_minute_of_its_ping() {
+    let confined = Confined::in_network("ip link set lo up && mkdir \"$ROOT/R\"", &["--ping", "1"]);
+    let pid = confined.server.pid();
+    let idle = descriptors(pid);
+    let url = format!("{}rooms/R", confined.server.url());
+    let mut client = confined.spawn(&format!("exec curl -sN -H 'Accept: text/event-stream' {url}"));
+    while client.stdout_line().unwrap() != "event: ping" {}
+    assert!(descriptors(pid) > idle + 1);
+    confined.run("ip link set lo down");
+    client.kill9();
+    let minute = Duration::from_secs(60);
+    // Of that minute, one second for the ping, and some for the kernel's next try.
+    wait_until("the connection is gone", 2 * minute, || !sockets(pid).iter().any(|state| state == ESTABLISHED));
+}
+
+/// As `/proc/PID/net/tcp` has it.
+const ESTABLISHED: &str = "01";
+
+/// The states of all TCP sockets in the network of a process.
+fn sockets(pid: u32) -> Vec<String> {
+    let table = std::fs::read_to_string(format!("/proc/{pid}/net/tcp")).unwrap();
+    table.lines().skip(1).map(|line| line.split_whitespace().nth(3).unwrap().to_owned()).collect()
 }

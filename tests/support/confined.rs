@@ -1,7 +1,7 @@
 //! A server in namespaces of its own, where a disk, or what the kernel gives to a user, can be made small: nobody else is
 //! short of it.
 
-use super::process::tool;
+use super::process::{Process, tool};
 use super::rooms::Rooms;
 use super::server::{Server, binary};
 use nix::unistd::Uid;
@@ -34,6 +34,11 @@ impl Confined {
         Confined::start(&["--mount"], !Uid::effective().is_root(), script, args)
     }
 
+    /// `chatroom serve` in a network of its own, which a script has set up; the folder of rooms is `$ROOT`.
+    pub fn in_network(script: &str, args: &[&str]) -> Confined {
+        Confined::start(&["--net"], !Uid::effective().is_root(), script, args)
+    }
+
     /// `chatroom serve` of a user who may have but so many inotify instances and watches.
     pub fn with_inotify(instances: u32, watches: u32, args: &[&str]) -> Confined {
         Confined::start(&[], true, &limits(instances, watches), args)
@@ -55,14 +60,24 @@ impl Confined {
         Confined { server, rooms: Rooms::at(seen), root, in_user_namespace, _dir: dir }
     }
 
-    /// Runs a script where the server is.
-    pub fn run(&self, script: &str) -> Output {
+    fn inside(&self, script: &str) -> Command {
         let mut command = tool("nsenter");
-        command.args(["--target", &self.server.pid().to_string(), "--mount"]);
+        command.args(["--target", &self.server.pid().to_string(), "--mount", "--net"]);
         if self.in_user_namespace {
             command.args(["--user", "--preserve-credentials"]);
         }
-        let output = command.args(["sh", "-ec", script]).env("ROOT", &self.root).output().expect("nsenter runs");
+        command.args(["sh", "-ec", script]).env("ROOT", &self.root);
+        command
+    }
+
+    /// Begins a script where the server is.
+    pub fn spawn(&self, script: &str) -> Process {
+        Process::spawn(&mut self.inside(script))
+    }
+
+    /// Runs a script where the server is.
+    pub fn run(&self, script: &str) -> Output {
+        let output = self.inside(script).output().expect("nsenter runs");
         assert!(output.status.success(), "{script}: {}", String::from_utf8_lossy(&output.stderr));
         output
     }
