@@ -9,7 +9,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 use super::support::rooms::Rooms;
 use super::support::server::{Server, chatroom};
-use super::support::sse::Stream;
+use super::support::sse::{Event, Stream};
 
 const EVENTS: &[(&str, &str)] = &[("Accept", "text/event-stream")];
 
@@ -45,10 +45,13 @@ impl Clocked {
         self.set_by(time.parse::<DateTime<Utc>>().unwrap().timestamp() - now as i64);
     }
 
-    /// Says something; its id.
-    fn say(&self, text: &str) -> String {
+    /// Says something, and a lot at the same time by somebody else, so that times are searched for; its id.
+    fn say(&self, rooms: &Rooms, text: &str) -> String {
         let said = self.server.site().post("/rooms/R?user=al", "text/plain", text.as_bytes());
         assert_eq!(said.status, 201, "{said:?}");
+        let log = String::from_utf8(rooms.log("R")).unwrap();
+        let (time, _) = log.lines().next_back().unwrap().split_at("[2026-01-31 08:00:00] ".len());
+        rooms.append("R", format!("{time}cron: {}\n", "x".repeat(900)).repeat(200).as_bytes());
         said.json()["id"].as_str().unwrap().to_owned()
     }
 
@@ -61,9 +64,12 @@ impl Clocked {
 }
 
 fn texts(stream: &mut Stream, last: &str) -> String {
-    let text = |event: &super::support::sse::Event| event.json()["text"].as_str().unwrap().to_owned();
-    let events = stream.until(|event| event.event == "message" && text(event) == last);
-    events.iter().filter(|event| event.event == "message").map(text).collect::<Vec<_>>().join(" ")
+    let text = |event: &Event| {
+        let message = event.json();
+        (message["from"] == "al").then(|| message["text"].as_str().unwrap().to_owned())
+    };
+    let events = stream.until(|event| event.event == "message" && text(event).is_some_and(|text| text == last));
+    events.iter().filter(|event| event.event == "message").filter_map(text).collect::<Vec<_>>().join(" ")
 }
 
 /// Where Debian has libfaketime.
@@ -75,7 +81,7 @@ fn library() -> PathBuf {
 
 fn log_times(root: &Path) -> Vec<String> {
     let log = fs::read_to_string(root.join("R/.log")).unwrap();
-    log.lines().map(|line| line[12..17].to_owned()).collect()
+    log.lines().filter(|line| line.contains("al: ")).map(|line| line[12..17].to_owned()).collect()
 }
 
 #[test]
@@ -90,7 +96,7 @@ fn a_clock_that_is_set_back_and_forward_an_hour() {
         let mut ids = Vec::new();
         for (offset, text) in [(0, "now"), (-3600, "back"), (3600, "ahead"), (0, "again")] {
             clocked.set_by(offset);
-            ids.push(clocked.say(text));
+            ids.push(clocked.say(&rooms, text));
         }
         let hours: Vec<String> = [0, -1, 1, 0].map(|h| (now + TimeDelta::hours(h)).format("%H").to_string()).into();
         let written: Vec<String> = log_times(rooms.root()).iter().map(|time| time[..2].to_owned()).collect();
@@ -127,7 +133,7 @@ fn the_end_of_summer_time() {
         ("2026-10-25T02:10:00Z", "late"),
     ] {
         clocked.set_to(time);
-        clocked.say(text);
+        clocked.say(&rooms, text);
     }
     assert_eq!(log_times(rooms.root()), ["02:10", "02:50", "02:10", "03:10"]);
     // The hour comes twice: nothing that was said since is left out, whichever of them is meant.
@@ -145,7 +151,7 @@ fn the_beginning_of_summer_time() {
     let clocked = Clocked::start(&rooms, ZONE, "auto");
     for (time, text) in [("2026-03-29T00:50:00Z", "before"), ("2026-03-29T01:10:00Z", "after")] {
         clocked.set_to(time);
-        clocked.say(text);
+        clocked.say(&rooms, text);
     }
     assert_eq!(log_times(rooms.root()), ["01:50", "03:10"]);
     assert_eq!(clocked.since("2026-03-29T00:45:00Z", "after"), "before after");
