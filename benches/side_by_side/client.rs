@@ -48,6 +48,9 @@ pub struct Load {
     /// Publish by POST to this URL
     #[arg(long)]
     pub post: Option<String>,
+    /// What is posted ends as a line does
+    #[arg(long)]
+    pub whole_lines: bool,
     /// How many messages; 0 only listens
     #[arg(long, default_value_t = 100)]
     pub messages: u64,
@@ -86,6 +89,7 @@ impl Load {
             churn: 0,
             append: None,
             post: None,
+            whole_lines: false,
             messages: 100,
             rate: 20,
             burst: 1,
@@ -120,6 +124,9 @@ impl Load {
         add("--idle", &self.idle.to_string());
         add("--drain", &self.drain.to_string());
         self.pids.iter().for_each(|pid| add("--pids", &pid.to_string()));
+        if self.whole_lines {
+            arguments.push("--whole-lines".into());
+        }
         arguments
     }
 }
@@ -292,7 +299,8 @@ fn publish(load: &Load, source: &Source, readers: &mut Readers) -> io::Result<u6
         (Some(log), _) => Publisher::append(log)?,
         (None, Some(url)) => {
             let (addr, path) = address(url)?;
-            let poster = Poster::connect(addr, &path)?;
+            let mut poster = Poster::connect(addr, &path)?;
+            poster.whole_lines = load.whole_lines;
             readers.watch(poster.socket(), PUBLISHER)?;
             Publisher::Post(poster)
         }

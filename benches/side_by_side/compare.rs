@@ -3,9 +3,9 @@
 use std::fs;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use crate::cases::{Bench, CASES};
+use crate::cases::{Bench, CASES, Case};
 use crate::client::raise_descriptor_limit;
 use crate::machine;
 use crate::table::Table;
@@ -26,10 +26,16 @@ pub struct Compare {
 
 /// Compares.
 pub fn run(options: &Compare) -> io::Result<()> {
+    let chosen = |case: &&Case| options.cases.is_empty() || options.cases.iter().any(|name| name == case.name);
+    let cases: Vec<&Case> = CASES.iter().filter(chosen).collect();
+    measure(&cases, options.quick, Table::beside(["nchan", "floor"]), &options.out)
+}
+
+/// Measures these cases, and writes the table to `out`.
+pub fn measure(cases: &[&Case], quick: bool, mut table: Table, out: &Path) -> io::Result<()> {
     raise_descriptor_limit()?;
-    let bench = Bench { rounds: if options.quick { 1 } else { 3 } };
-    let mut table = Table::default();
-    for case in CASES.iter().filter(|case| options.cases.is_empty() || options.cases.iter().any(|c| c == case.name)) {
+    let bench = Bench { rounds: if quick { 1 } else { 3 } };
+    for case in cases {
         table.case = case.name;
         println!("# {}", case.name);
         // A case that fails is told, and the others are measured all the same.
@@ -40,12 +46,12 @@ pub fn run(options: &Compare) -> io::Result<()> {
         }
     }
     let command: Vec<String> = std::env::args().skip(1).filter(|word| word != "--bench").collect();
-    let rounds = match options.quick {
+    let rounds = match quick {
         true => "one round",
         false => "medians of three rounds, in turn (memory, idle streams and CGI: one round)",
     };
     let text = format!("{}- `benches/{}`: {rounds}\n\n{table}", machine::describe(), command.join(" "));
     println!("\n{text}");
-    options.out.parent().map_or(Ok(()), fs::create_dir_all)?;
-    fs::write(&options.out, text)
+    out.parent().map_or(Ok(()), fs::create_dir_all)?;
+    fs::write(out, text)
 }

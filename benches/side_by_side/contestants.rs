@@ -1,6 +1,8 @@
 //! Who is measured: each is started afresh for each run, in a directory of its own, and ends with
 //! it.
 
+mod streams;
+
 use std::any::Any;
 use std::fs;
 use std::io;
@@ -43,6 +45,12 @@ pub enum Who {
     BehindNginx,
     /// `chatroom serve` behind nginx as a proxy.
     BehindProxy,
+    /// Streams of `chatroom serve`.
+    Streams,
+    /// Streams of npm's `@durable-streams/server`, in memory.
+    NodeStreams,
+    /// Streams of the crate `durable-streams`, acknowledged from the page cache.
+    CrateStreams,
 }
 
 /// One that runs.
@@ -59,6 +67,7 @@ pub struct Contestant {
     pub all: Vec<u32>,
     speaks_fastcgi: bool,
     takes_appends: bool,
+    whole_lines: bool,
     _parts: Vec<Box<dyn Any>>,
 }
 
@@ -88,6 +97,9 @@ impl Who {
                 contestant
             }
             Who::BehindNginx => behind_nginx(Server::fastcgi_unix(&root, dir.path(), &[]), &root),
+            Who::Streams => streams::ours(&root)?,
+            Who::NodeStreams => streams::of_node()?,
+            Who::CrateStreams => streams::of_crate(dir.path())?,
             Who::BehindProxy => {
                 let server = Server::serve(&root, &[]);
                 let (own, nginx) = (server.pid(), nginx::proxy(server.addr()));
@@ -170,6 +182,7 @@ impl Contestant {
             own,
             speaks_fastcgi: false,
             takes_appends: true,
+            whole_lines: false,
             _parts: vec![Box::new(part)],
         }
     }
@@ -196,6 +209,7 @@ impl Contestant {
             fastcgi: self.speaks_fastcgi.then(|| self.root.clone()),
             append: self.takes_appends.then(|| self.log()),
             post: self.post.clone().filter(|_| !self.takes_appends),
+            whole_lines: self.whole_lines,
             pids: self.all.clone(),
             ..Load::of(&self.url)
         }

@@ -1,4 +1,5 @@
-//! Measures chatroom beside nchan and the floor: `benches/compare` runs it.
+//! Measures chatroom beside nchan and the floor, and its streams beside released servers: `benches/compare` and
+//! `benches/streams` run it.
 #![allow(unreachable_pub)] // A program: nothing outside can reach any of it.
 
 mod accounting;
@@ -15,6 +16,7 @@ mod quantile;
 mod readers;
 mod soak;
 mod stream;
+mod streams;
 mod support;
 mod table;
 
@@ -37,6 +39,8 @@ struct Arguments {
 enum Command {
     /// Measure everything side by side
     Compare(compare::Compare),
+    /// Measure Durable Streams beside released servers
+    Streams(streams::Streams),
     /// Let servers run for long, and look whether they stay as they were
     Soak(soak::Soak),
     /// Put load on one server, and print what came of it as JSON
@@ -48,12 +52,13 @@ enum Command {
 fn main() -> ExitCode {
     let done = match Arguments::parse().command {
         Some(Command::Compare(options)) => compare::run(&options),
+        Some(Command::Streams(options)) => streams::run(&options),
         Some(Command::Soak(options)) => soak::run(&options),
         Some(Command::Client(load)) => client(&load),
         Some(Command::Floor(options)) => floor::run(&options),
         // `cargo bench` alone is for the micro-benchmarks: this takes minutes, or an hour.
         None => {
-            println!("side_by_side: run benches/compare or benches/soak");
+            println!("side_by_side: run benches/compare, benches/streams or benches/soak");
             Ok(())
         }
     };

@@ -26,6 +26,8 @@ pub struct Poster {
     waiting: VecDeque<Vec<u8>>,
     under_way: bool,
     answers: Answers,
+    /// Whether a line is posted with its newline.
+    pub whole_lines: bool,
     /// How many were acknowledged.
     pub acknowledged: u64,
 }
@@ -41,7 +43,11 @@ impl Publisher {
         match self {
             Publisher::Append(log) => log.write_all(lines),
             Publisher::Post(poster) => {
-                lines.split_inclusive(|byte| *byte == b'\n').try_for_each(|line| poster.post(line.trim_ascii_end()))
+                let whole = poster.whole_lines;
+                let posts = lines.split_inclusive(|byte| *byte == b'\n');
+                posts
+                    .map(|line| if whole { line } else { line.trim_ascii_end() })
+                    .try_for_each(|line| poster.post(line))
             }
         }
     }
@@ -68,6 +74,7 @@ impl Poster {
             waiting: VecDeque::new(),
             under_way: false,
             answers: Answers::default(),
+            whole_lines: false,
             acknowledged: 0,
         })
     }

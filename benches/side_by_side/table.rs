@@ -3,8 +3,10 @@
 use std::fmt::{self, Display, Write};
 
 /// Rows, and what went wrong on the way to them.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Table {
+    /// Whose figures stand beside chatroom's.
+    others: [&'static str; 2],
     /// What is being measured.
     pub case: &'static str,
     rows: Vec<Row>,
@@ -15,13 +17,17 @@ pub struct Table {
 #[derive(Debug)]
 pub struct Row {
     what: String,
-    nchan: Option<f64>,
-    floor: Option<f64>,
+    others: [Option<f64>; 2],
     ours: Option<f64>,
     goals: Vec<(String, bool, f64)>,
 }
 
 impl Table {
+    /// An empty one, with figures of these beside chatroom's.
+    pub fn beside(others: [&'static str; 2]) -> Table {
+        Table { others, case: "", rows: Vec::new(), flaws: Vec::new() }
+    }
+
     /// Adds a row.
     pub fn add(&mut self, row: Row) {
         println!("{row}");
@@ -45,17 +51,22 @@ impl Table {
 impl Row {
     /// A figure of this name, with its unit.
     pub fn new(what: impl Into<String>) -> Row {
-        Row { what: what.into(), nchan: None, floor: None, ours: None, goals: Vec::new() }
+        Row { what: what.into(), others: [None; 2], ours: None, goals: Vec::new() }
+    }
+
+    /// Those of the others, in the table's order.
+    pub fn others(self, others: [f64; 2]) -> Row {
+        Row { others: others.map(Some), ..self }
     }
 
     /// nchan's.
     pub fn nchan(self, value: f64) -> Row {
-        Row { nchan: Some(value), ..self }
+        Row { others: [Some(value), self.others[1]], ..self }
     }
 
     /// The floor's: that of whatever does nothing else.
     pub fn floor(self, value: f64) -> Row {
-        Row { floor: Some(value), ..self }
+        Row { others: [self.others[0], Some(value)], ..self }
     }
 
     /// chatroom's.
@@ -98,15 +109,16 @@ impl Display for Row {
             false => format!("**not met**: {}", short(*value)),
         };
         let (goals, verdicts): (Vec<_>, Vec<_>) = self.goals.iter().map(|goal| (goal.0.clone(), verdict(goal))).unzip();
-        let Row { what, nchan, floor, ours, .. } = self;
-        let (nchan, floor, ours) = (cell(*nchan), cell(*floor), cell(*ours));
-        write!(f, "| {what} | {nchan} | {floor} | {ours} | {} | {} |", goals.join("<br>"), verdicts.join("<br>"))
+        let Row { what, others, ours, .. } = self;
+        let ([first, second], ours) = (others.map(cell), cell(*ours));
+        write!(f, "| {what} | {first} | {second} | {ours} | {} | {} |", goals.join("<br>"), verdicts.join("<br>"))
     }
 }
 
 impl Display for Table {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "| | nchan | floor | chatroom | goal | |\n|---|---|---|---|---|---|")?;
+        let [first, second] = self.others;
+        writeln!(f, "| | {first} | {second} | chatroom | goal | |\n|---|---|---|---|---|---|")?;
         self.rows.iter().try_for_each(|row| writeln!(f, "{row}"))?;
         let (met, all) = self.met();
         writeln!(f, "\n{met} of {all} goals met.")?;

@@ -155,7 +155,7 @@ fn hangups_that_come_together_end_nothing() {
     let (socket, pid) = (server.socket().to_owned(), server.pid());
     // One every millisecond or two, at any moment of a reload, also while the program changes.
     let script = format!("n=0; while [ $n -lt 200 ]; do kill -HUP {pid}; env true; n=$((n + 1)); done");
-    let mut hangups = Process::spawn(tool("sh").args(["-c", &script]));
+    let hangups = Process::spawn(tool("sh").args(["-c", &script]));
     while !hangups.is_gone() {
         let answer = Client::unix(&socket).exchange(false, &params("GET", "/healthz", ""), b"");
         assert!(answer.stdout.ends_with(b"ok\n"));

@@ -20,6 +20,7 @@ mod limits;
 mod load;
 mod measuring;
 mod odd_files;
+mod oracle;
 mod producers;
 mod seam;
 mod server;

@@ -1,7 +1,7 @@
 //! The table of cases, through the binary's own HTTP: with the kernel's watches, with polling, and
 //! with two workers.
 
-use super::cases::{Way, run};
+use super::cases::{Way, oracle, run};
 use super::support::rooms::Rooms;
 use super::support::server::Server;
 
@@ -19,6 +19,16 @@ fn the_table_over_http() {
             Way { name: "HTTP, two workers", site: working.site() },
         ],
     );
+}
+
+#[test]
+fn what_anybody_reads_is_the_file() {
+    let rooms = Rooms::empty();
+    for (watch, seeds) in [("auto", 0..6), ("poll", 6..8)] {
+        let server = Server::serve(rooms.root(), &["--watch", watch, "--workers", "2"]);
+        let way = Way { name: "HTTP", site: server.site() };
+        seeds.for_each(|seed| oracle::once(&rooms, &way, seed));
+    }
 }
 
 #[test]

@@ -6,6 +6,7 @@
 
 mod dropin;
 pub mod killed;
+pub mod oracle;
 
 use super::support::http::{Reply, Site};
 use super::support::rooms::Rooms;

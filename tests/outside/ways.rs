@@ -4,11 +4,11 @@ use std::thread;
 
 use serde_json::Value;
 
-use super::cases::{Way, run};
+use super::cases::{Way, oracle, run};
 use super::support::PATIENCE;
 use super::support::fcgiwrap::Fcgiwrap;
 use super::support::http::{Connection, Site};
-use super::support::nginx;
+use super::support::nginx::{self, Nginx};
 use super::support::rooms::Rooms;
 use super::support::server::{Server, binary};
 use super::support::spawn_fcgi::SpawnFcgi;
@@ -130,5 +130,25 @@ fn one_who_goes_while_it_waits_frees_its_place_through_nginx() {
         streams(1);
         drop(waiting);
         streams(0);
+    }
+}
+
+#[test]
+fn what_anybody_reads_is_the_file() {
+    let rooms = Rooms::empty();
+    let dir = tempfile::tempdir().unwrap();
+    let fastcgi = Server::fastcgi_unix(rooms.root(), dir.path(), &[]);
+    let behind_fastcgi = nginx::fastcgi(&fastcgi.address(), rooms.root());
+    let fcgiwrap = Fcgiwrap::start(oracle::AT_A_TIME);
+    // A process whose client was cut off keeps fcgiwrap's worker until it next says something.
+    let conf = nginx::cgi_conf(binary(), rooms.root(), fcgiwrap.socket());
+    let often = "fastcgi_param NO_BUFFERING 1; fastcgi_param CHATROOM_PING 0.1;";
+    let behind_cgi = Nginx::start(&nginx::edit(&conf, "fastcgi_param NO_BUFFERING 1;", often));
+    let ways = [
+        Way { name: "FastCGI behind nginx", site: behind_fastcgi.site() },
+        Way { name: "CGI", site: behind_cgi.site() },
+    ];
+    for seed in 0..6 {
+        oracle::once(&rooms, &ways[seed as usize % 2], seed);
     }
 }

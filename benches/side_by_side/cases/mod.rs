@@ -8,6 +8,7 @@ mod fanout;
 mod idle;
 mod posting;
 mod single;
+mod streams;
 
 use std::collections::HashMap;
 use std::io;
@@ -38,6 +39,14 @@ pub const CASES: [Case; 11] = [
     Case { name: "posting", run: posting::run },
     Case { name: "cgi", run: cgi::run },
     Case { name: "dropin", run: dropin::run },
+];
+
+/// The cases of Durable Streams, beside released servers.
+pub const STREAMS: [Case; 4] = [
+    Case { name: "appends", run: streams::appends },
+    Case { name: "hundred", run: streams::hundred },
+    Case { name: "thousand", run: streams::thousand },
+    Case { name: "catchup", run: streams::catch_up },
 ];
 
 /// How measuring is done.

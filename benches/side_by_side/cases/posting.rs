@@ -17,12 +17,14 @@ use crate::table::{Row, Table};
 
 const CONNECTIONS: usize = 32;
 const LASTS: Duration = Duration::from_secs(2);
-const TEXT_BYTES: usize = 64;
+const TEXT: &[u8] = b"as long a text as people say most of the time, or a line of a job\n";
 
 /// What 32 connections did.
-struct Posted {
-    a_second: f64,
-    cpu_micros: f64,
+pub struct Posted {
+    /// Messages acknowledged a second.
+    pub a_second: f64,
+    /// Processor time of each.
+    pub cpu_micros: f64,
 }
 
 /// 32 connections that post to one room as fast as they are answered; beside it a bare loop that
@@ -64,7 +66,8 @@ fn compare(bench: &Bench, table: &mut Table, what: &str, who: Who, sync: bool) -
     Ok(())
 }
 
-fn post(contestant: &Contestant) -> io::Result<Posted> {
+/// Posts from 32 connections for a while.
+pub fn post(contestant: &Contestant) -> io::Result<Posted> {
     let (addr, path) = address(contestant.post.as_deref().unwrap_or_default())?;
     let mut loop_of = Readers::new(0)?;
     let mut posters = Vec::new();
@@ -73,10 +76,9 @@ fn post(contestant: &Contestant) -> io::Result<Posted> {
         loop_of.watch(poster.socket(), token as u64)?;
         posters.push(poster);
     }
-    let text = [b'x'; TEXT_BYTES];
     let before = Usage::of_all(&contestant.all);
     let start = Instant::now();
-    posters.iter_mut().try_for_each(|poster| poster.post(&text))?;
+    posters.iter_mut().try_for_each(|poster| poster.post(TEXT))?;
     let mut under_way = posters.len();
     while under_way > 0 {
         if start.elapsed() > LASTS * 5 {
@@ -86,7 +88,7 @@ fn post(contestant: &Contestant) -> io::Result<Posted> {
             let poster = &mut posters[token as usize];
             if poster.on_readable()? {
                 match start.elapsed() < LASTS {
-                    true => poster.post(&text)?,
+                    true => poster.post(TEXT)?,
                     false => under_way -= 1,
                 }
             }
