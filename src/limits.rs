@@ -229,10 +229,13 @@ pub const LIFETIME_JITTER: f64 = 0.1;
 /// What `retry:` tells a client: a reconnect after this long, and up to twice as long at random.
 pub const RETRY_BASE: Duration = Duration::from_millis(1000);
 
+/// Where a server stops, over how much time for each of its streams the reconnects are spread: a thousand a second.
+pub const RECONNECT_EACH: Duration = Duration::from_millis(1);
+
 /// The longest time between two attempts of `chatroom tail -f` to reconnect.
 pub const RETRY_MAX: Duration = Duration::from_secs(30);
 
-/// How long a reader may take nothing before it is closed. It resumes where it was.
+/// How long a reader may take nothing, or not confirm that it took it, before it is closed. It resumes where it was.
 pub const STUCK_MAX: Duration = Duration::from_secs(60);
 
 /// How often a worker looks for streams whose time has come. Also how late a ping may be.
@@ -259,6 +262,9 @@ pub const STAMP_SETTLES: Duration = Duration::from_millis(100);
 
 /// How often a directory that had to be polled is tried to be watched again.
 pub const REWATCH_EVERY: Duration = Duration::from_secs(10);
+
+/// How long the program that a reload is to begin may take to say its version.
+pub const RELOAD_WAIT: Duration = Duration::from_secs(2);
 
 /// How long a stop waits for requests under way.
 pub const STOP_WAIT: Duration = Duration::from_millis(500);

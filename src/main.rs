@@ -6,15 +6,19 @@ use std::process::ExitCode;
 use chatroom::cli::{Cli, Command, PlaceOptions, ServerOptions};
 use chatroom::gateway::cgi;
 use chatroom::gateway::listen::{Address, Bound};
-use chatroom::gateway::server::{self, Protocol};
+use chatroom::gateway::reload;
+use chatroom::gateway::server::{self, Protocol, Stop};
 use chatroom::shell::place::{Failure, Place};
 use chatroom::shell::status::status;
 use chatroom::shell::talk;
 use chatroom::shell::{dropin, helpers};
 use chatroom::store::root::DataRoot;
 use clap::Parser;
+use nix::sys::signal::{SigSet, Signal};
 
 fn main() -> ExitCode {
+    // A write beyond RLIMIT_FSIZE is to fail as any other, and not to end the process.
+    let _ = SigSet::from(Signal::SIGXFSZ).thread_block();
     if let Some(done) = helpers::run(&mut io::stdout()) {
         return match done {
             Ok(()) => ExitCode::SUCCESS,
@@ -44,24 +48,28 @@ fn run(command: Command) -> Result<(), Failure> {
     match command {
         Command::Serve { listen, options } => {
             check_root(&options)?;
-            let bound = bind(&listen, &options)?;
+            let bound = match Bound::inherited(Some(&listen))? {
+                Some(passed) => passed,
+                None => bind(&listen, &options)?,
+            };
             announce(&match bound.address() {
                 Address::Tcp(address) => format!("http://{address}/"),
                 address => format!("http {address}"),
-            })?;
-            serve(&bound, Protocol::Http, &options)
+            });
+            serve(bound, Protocol::Http, &options)
         }
         Command::Fastcgi { listen, options } => {
             check_root(&options)?;
-            let bound = match listen {
-                Some(address) => bind(&address, &options)?,
-                None => Bound::inherited()?.ok_or(
-                    "there is no socket to serve: expected --listen unix:PATH or ADDR:PORT, or a socket \
-                     passed by spawn-fcgi or systemd",
-                )?,
+            let bound = match (Bound::inherited(listen.as_ref())?, listen) {
+                (Some(passed), _) => passed,
+                (None, Some(address)) => bind(&address, &options)?,
+                (None, None) => {
+                    Err("there is no socket to serve: expected --listen unix:PATH or ADDR:PORT, or a socket \
+                                     passed by spawn-fcgi or systemd")?
+                }
             };
-            announce(&format!("fastcgi {}", bound.address()))?;
-            serve(&bound, Protocol::FastCgi, &options)
+            announce(&format!("fastcgi {}", bound.address()));
+            serve(bound, Protocol::FastCgi, &options)
         }
         Command::Say { room, text, user, place } => talk::say(&open(&place)?, &room, user.as_ref(), text.as_deref()),
         Command::Tail { room, lines, follow, place } => open(&place)?.tail(&room, lines, follow, &mut out),
@@ -97,14 +105,21 @@ fn bind(address: &Address, options: &ServerOptions) -> Result<Bound, Failure> {
         .map_err(|error| format!("{address}: can't listen: {error}; nothing is served").into())
 }
 
-fn announce(line: &str) -> io::Result<()> {
+/// Nobody needs to hear it: after a reload, whoever started the server may have gone.
+fn announce(line: &str) {
     let mut out = io::stdout();
-    writeln!(out, "{line}").and_then(|()| out.flush())
+    let _ = writeln!(out, "{line}").and_then(|()| out.flush());
 }
 
-fn serve(bound: &Bound, protocol: Protocol, options: &ServerOptions) -> Result<(), Failure> {
+fn serve(bound: Bound, protocol: Protocol, options: &ServerOptions) -> Result<(), Failure> {
     tracing_subscriber::fmt().with_writer(io::stderr).with_ansi(io::stderr().is_terminal()).without_time().init();
-    Ok(server::run(bound, protocol, &options.config(), options.workers())?)
+    match server::run(&bound, protocol, &options.config(), options.workers())? {
+        Stop::Ended => Ok(()),
+        Stop::Reload => match reload::become_new(bound) {
+            Ok(never) => match never {},
+            Err(error) => Err(format!("can't become the new program: {error}; nothing is served any more").into()),
+        },
+    }
 }
 
 fn is_broken_pipe(error: &(dyn std::error::Error + 'static)) -> bool {

@@ -15,6 +15,8 @@ pub mod process;
 pub mod server;
 #[path = "../../tests/support/wait.rs"]
 pub mod wait;
+#[path = "../../tests/support/watch.rs"]
+pub mod watch;
 
 use std::time::Duration;
 

@@ -12,6 +12,7 @@ use crate::limits;
 use crate::live::admission::Full;
 use crate::room::cursor::CursorError;
 use crate::room::name::{NameError, RoomName, UserName};
+use crate::store::root::is_out_of_descriptors;
 
 /// Why a request can't be answered as it wanted.
 #[derive(Debug)]
@@ -96,6 +97,11 @@ impl Problem {
         self
     }
 
+    /// What may be otherwise in a moment.
+    fn later(self) -> Problem {
+        self.with(RETRY_AFTER, HeaderValue::from(limits::RETRY_AFTER.as_secs()))
+    }
+
     /// The status of the answer.
     pub fn status(&self) -> StatusCode {
         self.status
@@ -127,8 +133,7 @@ impl From<Full> for Problem {
             Full::Room(max) => format!("all {max} streams of this room are taken"),
             Full::Client(max) => format!("all {max} streams that one client may have are taken"),
         };
-        let seconds = HeaderValue::from(limits::RETRY_AFTER.as_secs());
-        Problem::new(StatusCode::SERVICE_UNAVAILABLE, detail).with(RETRY_AFTER, seconds)
+        Problem::new(StatusCode::SERVICE_UNAVAILABLE, detail).later()
     }
 }
 
@@ -155,15 +160,21 @@ impl From<(&str, CursorError)> for Problem {
 
 impl From<io::Error> for Problem {
     fn from(error: io::Error) -> Problem {
+        if is_out_of_descriptors(&error) {
+            return Problem::new(status_of(&error), "the server has no descriptor left to open a file").later();
+        }
         // The kind alone: an error's text may hold paths of this machine.
         Problem::new(status_of(&error), format_args!("the files of the room can't be used: {}", error.kind()))
     }
 }
 
 fn status_of(error: &io::Error) -> StatusCode {
-    use io::ErrorKind::{AlreadyExists, QuotaExceeded, StorageFull};
+    use io::ErrorKind::{AlreadyExists, FileTooLarge, QuotaExceeded, StorageFull};
+    if is_out_of_descriptors(error) {
+        return StatusCode::SERVICE_UNAVAILABLE;
+    }
     match error.kind() {
-        StorageFull | QuotaExceeded => StatusCode::INSUFFICIENT_STORAGE,
+        StorageFull | QuotaExceeded | FileTooLarge => StatusCode::INSUFFICIENT_STORAGE,
         AlreadyExists => StatusCode::CONFLICT,
         _ => StatusCode::INTERNAL_SERVER_ERROR,
     }

@@ -87,8 +87,10 @@ async fn next_request(server: &Server, socket: &Socket, session: &mut Session) -
             // A connection that waits for its next request may wait for ever.
             deadline = None;
             tokio::select! {
+                // What is there already is answered.
+                biased;
                 read = read(socket, session) => read?,
-                () = server.stopped() => return Ok(None),
+                () = server.stopped(), if session.has_answered() => return Ok(None),
             }
         } else {
             let deadline = *deadline.get_or_insert_with(|| Instant::now() + REQUEST_TIMEOUT);

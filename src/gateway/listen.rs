@@ -14,7 +14,7 @@ use listenfd::ListenFd;
 use socket2::{Domain, SockAddr, Socket as RawSocket, Type};
 use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
 
-use crate::limits::BACKLOG;
+use crate::limits::{BACKLOG, STUCK_MAX};
 use crate::live::socket::{Socket, UnixSocket};
 
 /// Where to listen.
@@ -88,8 +88,9 @@ impl Bound {
         }
     }
 
-    /// The socket that systemd (LISTEN_FDS) or spawn-fcgi (descriptor 0) passed, where one did.
-    pub fn inherited() -> io::Result<Option<Bound>> {
+    /// The socket that systemd (LISTEN_FDS), or spawn-fcgi or the program before a reload (descriptor 0), passed, where
+    /// one did. One of descriptor 0 that `listen` names was made by that program, and is removed with it.
+    pub fn inherited(listen: Option<&Address>) -> io::Result<Option<Bound>> {
         let mut passed = ListenFd::from_env();
         if passed.len() > 0 {
             let socket: Option<OwnedFd> = match passed.take_unix_listener(0) {
@@ -100,7 +101,14 @@ impl Bound {
         }
         let stdin = RawSocket::from(io::stdin().as_fd().try_clone_to_owned()?);
         match stdin.is_listener() {
-            Ok(true) => Bound::of(stdin).map(Some),
+            Ok(true) => {
+                let mut bound = Bound::of(stdin)?;
+                bound.made = match listen {
+                    Some(Address::Unix(path)) if listen == Some(&bound.address) => Some(path.clone()),
+                    _ => None,
+                };
+                Ok(Some(bound))
+            }
             _ => Ok(None),
         }
     }
@@ -112,6 +120,13 @@ impl Bound {
             None => Address::Unix(address.as_pathname().map(PathBuf::from).unwrap_or_default()),
         };
         Ok(Bound { socket: socket.into(), address, made: None })
+    }
+
+    /// The socket, for another program to go on with.
+    pub fn hand_on(mut self) -> io::Result<OwnedFd> {
+        let socket = self.socket.try_clone()?;
+        self.made = None;
+        Ok(socket)
     }
 
     /// Where it listens.
@@ -155,6 +170,9 @@ impl Listener {
                 let (socket, _) = listener.accept().await?;
                 // Events are small and must not wait for each other.
                 socket.set_nodelay(true)?;
+                // A peer that is gone without a word does not confirm what it is sent.
+                #[cfg(target_os = "linux")]
+                socket2::SockRef::from(&socket).set_tcp_user_timeout(Some(STUCK_MAX))?;
                 Ok(Accepted::Tcp(socket))
             }
             Listener::Unix(listener) => Ok(Accepted::Unix(listener.accept().await?.0)),

@@ -5,5 +5,6 @@ pub mod cgi;
 pub mod fastcgi;
 pub mod http;
 pub mod listen;
+pub mod reload;
 pub mod server;
 pub mod variables;

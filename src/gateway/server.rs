@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::thread;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use chrono::Utc;
 use http::StatusCode;
@@ -26,7 +26,7 @@ use crate::api::router;
 use crate::api::site::Site;
 use crate::config::Config;
 use crate::gateway::listen::{Accepted, Bound, Listener};
-use crate::gateway::{fastcgi, http as http_gateway};
+use crate::gateway::{fastcgi, http as http_gateway, reload};
 use crate::limits::{ACCEPT_PAUSE, STOP_WAIT};
 use crate::live::hub::Hub;
 use crate::live::registry::Registry;
@@ -87,14 +87,25 @@ impl Drop for Connection {
     }
 }
 
-/// Serves connections from `bound` with `workers` threads, until SIGTERM or SIGINT.
-pub fn run(bound: &Bound, protocol: Protocol, config: &Config, workers: usize) -> io::Result<()> {
+/// Why a server has stopped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stop {
+    /// For good: SIGTERM or SIGINT.
+    Ended,
+    /// For the program that has its name now: SIGHUP.
+    Reload,
+}
+
+/// Serves connections from `bound` with `workers` threads, until a signal stops it.
+pub fn run(bound: &Bound, protocol: Protocol, config: &Config, workers: usize) -> io::Result<Stop> {
     let registry = Registry::new(workers, config.watch, config.bounds, config.webhooks);
+    // Only this thread hears signals.
+    reload::hold()?;
     // What subscriptions wait for goes on whether or not anybody asks for anything.
     if let Some(root) = config.data_root(false).and_then(|path| DataRoot::open(&path).ok()) {
         registry.resume(&Arc::new(root))?;
     }
-    let (stop, stopped) = watch::channel(false);
+    let (stop, stopped) = watch::channel(None);
     thread::scope(|threads| {
         let mut others = Vec::new();
         for worker in 1..workers {
@@ -104,16 +115,11 @@ pub fn run(bound: &Bound, protocol: Protocol, config: &Config, workers: usize) -
             });
             others.push(spawned?);
         }
-        let signals = async move {
-            wait_for_signal().await?;
-            let _ = stop.send(true);
-            io::Result::Ok(())
-        };
-        let done = on_runtime(bound, protocol, config, registry, 0, stopped, signals);
+        let done = on_runtime(bound, protocol, config, registry, 0, stopped.clone(), pass_on_signals(stop));
         for other in others {
             other.join().map_err(|_| io::Error::other("a worker panicked"))??;
         }
-        done
+        done.map(|()| stopped.borrow().unwrap_or(Stop::Ended))
     })
 }
 
@@ -123,7 +129,7 @@ fn on_runtime(
     config: &Config,
     registry: Arc<Registry>,
     worker: usize,
-    stopped: watch::Receiver<bool>,
+    stopped: watch::Receiver<Option<Stop>>,
     signals: impl Future<Output = io::Result<()>> + 'static,
 ) -> io::Result<()> {
     let runtime = runtime::Builder::new_current_thread().enable_all().build()?;
@@ -153,26 +159,49 @@ fn on_runtime(
             ended = hub => return Err(io::Error::other(format!("the streams can't go on: {ended:?}"))),
         }
         server.wind_down().await;
+        // From here on signals wait, and what came before is passed on.
+        reload::hold()?;
+        tokio::time::sleep(Duration::from_millis(1)).await;
         Ok(())
     })
 }
 
-async fn wait_for_signal() -> io::Result<()> {
+/// Passes on what signals ask for, for as long as anybody waits for it. A stop wins over a reload.
+async fn pass_on_signals(stop: watch::Sender<Option<Stop>>) -> io::Result<()> {
     let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
-    tokio::select! {
-        _ = terminate.recv() => {}
-        _ = interrupt.recv() => {}
+    let mut hangup = signal(SignalKind::hangup())?;
+    reload::hear()?;
+    loop {
+        let reloads = stop.borrow().is_some();
+        tokio::select! {
+            biased;
+            _ = terminate.recv() => break,
+            _ = interrupt.recv() => break,
+            _ = hangup.recv(), if !reloads => match reload::is_possible().await {
+                Ok(()) => {
+                    info!("reloading");
+                    let _ = stop.send(Some(Stop::Reload));
+                }
+                Err(error) => warn!(%error, "can't reload: this program serves on"),
+            }
+        }
     }
     info!("stopping");
+    let _ = stop.send(Some(Stop::Ended));
     Ok(())
 }
 
 impl Server {
-    async fn accept(self: &Rc<Self>, listener: Listener, protocol: Protocol, mut stopped: watch::Receiver<bool>) {
+    async fn accept(
+        self: &Rc<Self>,
+        listener: Listener,
+        protocol: Protocol,
+        mut stopped: watch::Receiver<Option<Stop>>,
+    ) {
         loop {
             tokio::select! {
                 biased;
-                _ = stopped.wait_for(|stopped| *stopped) => return,
+                _ = stopped.wait_for(Option::is_some) => return,
                 accepted = listener.accept() => match accepted {
                     Ok(accepted) => self.spawn(accepted, protocol),
                     Err(error) => {

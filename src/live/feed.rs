@@ -230,10 +230,10 @@ impl Feed {
             }
         }
         let mut more = Changes::default();
-        if changes.state || changes.place {
-            more.state = self.read_state(&mut inner, true)?;
-        }
+        let state = if changes.state || changes.place { self.read_state(&mut inner, true) } else { Ok(false) };
+        // What is said goes on also where it can't be found out who is there.
         more.log = changes.log && self.read_log(&mut inner)?;
+        more.state = state?;
         Ok((more != Changes::default()).then_some(more))
     }
 

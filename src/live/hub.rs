@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::Notify;
 use tracing::{debug, warn};
 
-use crate::limits::{ACTIVITY_EVERY, SWEEP_EVERY};
+use crate::limits::{ACTIVITY_EVERY, RECONNECT_EACH, RETRY_BASE, SWEEP_EVERY};
 use crate::live::admission::Slot;
 use crate::live::attendance;
 use crate::live::encoding::Framing;
@@ -144,7 +144,7 @@ impl Hub {
         let subscriber = Rc::new(RefCell::new(Subscriber::new(feed, reader, socket, head)));
         let open = Open::take(self, stream, subscriber);
         if self.stopping.get() {
-            open.subscriber.borrow_mut().finish(End::Stopping);
+            open.subscriber.borrow_mut().finish(self.stopped());
         }
         let mut turn = Turn::begin();
         open.subscriber.borrow_mut().flush(&view, &mut turn);
@@ -192,10 +192,17 @@ impl Hub {
         self.stopping.set(true);
         for local in self.rooms.borrow().values() {
             for reader in &local.readers {
-                reader.borrow_mut().finish(End::Stopping);
+                reader.borrow_mut().finish(self.stopped());
             }
             local.changed.notify_waiters();
         }
+    }
+
+    /// How a stream ends when the server stops: not all of them are to come back at once.
+    fn stopped(&self) -> End {
+        let streams = u32::try_from(self.registry.admission.count()).unwrap_or(u32::MAX);
+        let spread = RETRY_BASE.max(RECONNECT_EACH.saturating_mul(streams));
+        End::Stopping(RETRY_BASE + spread.mul_f64(fastrand::f64()))
     }
 
     fn concerned(&self, root: &Arc<DataRoot>, hint: &Hint) -> Vec<(Key, Changes)> {

@@ -46,8 +46,8 @@ pub struct Reader {
 pub enum End {
     /// It has reached its maximum life.
     Lifetime,
-    /// The server stops.
-    Stopping,
+    /// The server stops, and its clients are to come back after this long.
+    Stopping(Duration),
     /// It was to wait for one thing, and that has come.
     Answered,
 }
@@ -57,7 +57,7 @@ impl End {
         match self {
             End::Lifetime => "Connection time limit reached. Please reconnect.",
             End::Answered => "That is all for now. Please ask again.",
-            End::Stopping => "The server stops. Please reconnect.",
+            End::Stopping(_) => "The server stops. Please reconnect.",
         }
     }
 }
@@ -155,6 +155,11 @@ impl Reader {
     pub fn finish(&mut self, end: End, now: Instant, out: &mut Vec<Bytes>) {
         if !self.ended {
             if !matches!(self.encoding.format, Format::Bytes(..)) {
+                if let End::Stopping(retry) = end {
+                    let mut later = Vec::new();
+                    sse::retry(&mut later, retry);
+                    out.push(self.framed(later));
+                }
                 out.push(self.own("timeout", end.sentence().as_bytes()));
             }
             self.ended = true;

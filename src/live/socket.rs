@@ -12,7 +12,7 @@ use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 use tokio::net::{TcpStream, UnixStream};
 
-use crate::limits::READ_BYTES;
+use crate::limits::{ACCEPT_PAUSE, READ_BYTES};
 
 /// A connected socket.
 #[derive(Debug)]
@@ -103,7 +103,10 @@ impl Socket {
             match self.try_write(std::slice::from_ref(&rest)) {
                 Ok(written) => drop(rest.split_to(written)),
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    poll_fn(|cx| self.poll_writable(cx)).await?;
+                    if poll_fn(|cx| self.poll_writable(cx)).await.is_err() {
+                        // For want of a descriptor, most often.
+                        tokio::time::sleep(ACCEPT_PAUSE).await;
+                    }
                 }
                 Err(error) => return Err(error),
             }

@@ -25,6 +25,8 @@ pub struct Subscriber {
     unsent: Bytes,
     stuck_since: Option<Instant>,
     failed: Option<Outcome>,
+    /// Nobody tells when its socket is free, for want of a descriptor: it is tried from time to time.
+    untold: bool,
     /// Wakes the task that waits for the socket.
     waker: Option<Waker>,
     /// Its index among the readers of its feed.
@@ -75,7 +77,17 @@ pub enum Input {
 impl Subscriber {
     /// `reader` of `feed` on `socket`, where `head` is to be sent first.
     pub fn new(feed: Arc<Feed>, reader: Reader, socket: Rc<Socket>, head: Bytes) -> Subscriber {
-        Subscriber { feed, reader, socket, unsent: head, stuck_since: None, failed: None, waker: None, index: 0 }
+        Subscriber {
+            feed,
+            reader,
+            socket,
+            unsent: head,
+            stuck_since: None,
+            failed: None,
+            untold: false,
+            waker: None,
+            index: 0,
+        }
     }
 
     /// What it reads.
@@ -176,6 +188,9 @@ impl Subscriber {
             self.feed.metrics().stuck.inc();
             return self.fail(Outcome::Stuck);
         }
+        if std::mem::take(&mut self.untold) {
+            self.wake();
+        }
         if self.unsent.is_empty() && now >= self.reader.deadline() {
             let mut turn = Turn::begin();
             self.reader.tick(now, &mut turn.pieces);
@@ -251,8 +266,14 @@ impl Subscriber {
             if self.unsent.is_empty() && self.reader.has_ended() {
                 return Poll::Ready(Outcome::Complete);
             }
-            if !self.unsent.is_empty() && self.socket.poll_writable(cx).is_pending() {
-                return Poll::Pending;
+            if !self.unsent.is_empty() {
+                if self.untold {
+                    return Poll::Pending;
+                }
+                match self.socket.poll_writable(cx) {
+                    Poll::Pending => return Poll::Pending,
+                    Poll::Ready(ready) => self.untold = ready.is_err(),
+                }
             }
             let before = self.unsent.len();
             let (view, mut turn) = (self.feed.view(), Turn::begin());

@@ -12,6 +12,7 @@ use nix::unistd::{UnlinkatFlags, unlinkat};
 use xattr::FileExt;
 
 use crate::limits::ATTRIBUTE_MAX_BYTES;
+use crate::store::root::is_out_of_descriptors;
 
 /// A web page made this avatar.
 pub const WEB_AVATAR: &str = "web_avatar";
@@ -28,16 +29,25 @@ fn file_name(name: &str) -> String {
     format!("user.{name}")
 }
 
-/// The value of the attribute `name` of `avatar`, a directory; blanks around it are left out.
-pub fn get(avatar: &File, name: &str) -> Option<String> {
-    let value = extended(name).iter().find_map(|name| avatar.get_xattr(name).ok().flatten()).or_else(|| {
-        let flags = OFlag::O_RDONLY | OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK | OFlag::O_CLOEXEC;
-        let file = File::from(openat(avatar, file_name(name).as_str(), flags, Mode::empty()).ok()?);
-        let mut value = Vec::new();
-        file.take(ATTRIBUTE_MAX_BYTES).read_to_end(&mut value).ok()?;
-        Some(value)
-    })?;
-    Some(String::from_utf8_lossy(&value).trim().to_owned())
+/// The value of the attribute `name` of `avatar`, a directory; blanks around it are left out. What can't be read is not
+/// there. Fails where there is no descriptor left to look.
+pub fn get(avatar: &File, name: &str) -> io::Result<Option<String>> {
+    let value = match extended(name).iter().find_map(|name| avatar.get_xattr(name).ok().flatten()) {
+        None => in_file(avatar, name)?,
+        value => value,
+    };
+    Ok(value.map(|value| String::from_utf8_lossy(&value).trim().to_owned()))
+}
+
+fn in_file(avatar: &File, name: &str) -> io::Result<Option<Vec<u8>>> {
+    let flags = OFlag::O_RDONLY | OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK | OFlag::O_CLOEXEC;
+    let file = match openat(avatar, file_name(name).as_str(), flags, Mode::empty()).map_err(io::Error::from) {
+        Ok(file) => File::from(file),
+        Err(error) if is_out_of_descriptors(&error) => return Err(error),
+        Err(_) => return Ok(None),
+    };
+    let mut value = Vec::new();
+    Ok(file.take(ATTRIBUTE_MAX_BYTES).read_to_end(&mut value).ok().map(|_| value))
 }
 
 /// Sets the attribute `name` of `avatar`, in the form that is looked up first and that the file

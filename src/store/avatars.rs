@@ -8,15 +8,19 @@ use crate::limits::{ACTIVITY_SETTLES, AWAY_AFTER};
 use crate::room::members::{Member, Members};
 use crate::room::name::UserName;
 use crate::store::attributes::{self, IS_AVATAR, LAST_ACTIVITY, WEB_AVATAR};
-use crate::store::root::RoomDir;
+use crate::store::root::{RoomDir, is_out_of_descriptors};
 
 /// Who is in the room.
 pub fn members(room: &RoomDir) -> io::Result<Members> {
     let mut members = Vec::new();
     for name in room.dotted_directories()? {
         let Ok(username) = UserName::parse(&name[1..]) else { continue };
-        // Gone since it was listed, or no directory after all: not here.
-        members.extend(member(room, &username).ok().flatten());
+        match member(room, &username) {
+            Ok(found) => members.extend(found),
+            Err(error) if is_out_of_descriptors(&error) => return Err(error),
+            // Gone since it was listed, or no directory after all: not here.
+            Err(_) => {}
+        }
     }
     Ok(Members::new(members))
 }
@@ -24,7 +28,7 @@ pub fn members(room: &RoomDir) -> io::Result<Members> {
 /// The member called `user`, where it is here.
 pub fn member(room: &RoomDir, user: &UserName) -> io::Result<Option<Member>> {
     let is_web = match room.open_directory(&user.avatar_dir()) {
-        Ok(Some(avatar)) => is_web(&avatar),
+        Ok(Some(avatar)) => is_web(&avatar)?,
         Ok(None) => return Ok(None),
         // The directory is the presence, also where somebody keeps its inside to themselves.
         Err(error) if error.kind() == io::ErrorKind::PermissionDenied => false,
@@ -33,14 +37,16 @@ pub fn member(room: &RoomDir, user: &UserName) -> io::Result<Option<Member>> {
     Ok(Some(Member { username: user.clone(), is_web }))
 }
 
-fn is_web(avatar: &File) -> bool {
-    attributes::get(avatar, WEB_AVATAR).is_some()
+fn is_web(avatar: &File) -> io::Result<bool> {
+    Ok(attributes::get(avatar, WEB_AVATAR)?.is_some())
 }
 
 /// Whether an avatar is here that is of the web, or of which nothing says what it is.
 pub fn may_be_of_the_web(room: &RoomDir, user: &UserName) -> io::Result<bool> {
-    let avatar = room.open_directory(&user.avatar_dir())?;
-    Ok(avatar.is_some_and(|avatar| is_web(&avatar) || attributes::get(&avatar, IS_AVATAR).is_none()))
+    match room.open_directory(&user.avatar_dir())? {
+        Some(avatar) => Ok(is_web(&avatar)? || attributes::get(&avatar, IS_AVATAR)?.is_none()),
+        None => Ok(false),
+    }
 }
 
 /// Makes a web avatar. Says whether it is new; an avatar that is here stays as it is.
@@ -66,7 +72,7 @@ pub fn join(room: &RoomDir, user: &UserName) -> io::Result<bool> {
 /// Notes that a web avatar was heard of just now. Says whether there is one.
 pub fn touch(room: &RoomDir, user: &UserName) -> io::Result<bool> {
     match room.open_directory(&user.avatar_dir())? {
-        Some(avatar) if is_web(&avatar) => {
+        Some(avatar) if is_web(&avatar)? => {
             attributes::set(&avatar, LAST_ACTIVITY, &epoch_seconds().to_string())?;
             Ok(true)
         }
@@ -78,8 +84,8 @@ pub fn touch(room: &RoomDir, user: &UserName) -> io::Result<bool> {
 /// watches the room hears of each note.
 pub fn touch_lightly(room: &RoomDir, user: &UserName) -> io::Result<()> {
     if let Some(avatar) = room.open_directory(&user.avatar_dir())?
-        && is_web(&avatar)
-        && idle(&avatar) > ACTIVITY_SETTLES
+        && is_web(&avatar)?
+        && idle(&avatar)? > ACTIVITY_SETTLES
     {
         attributes::set(&avatar, LAST_ACTIVITY, &epoch_seconds().to_string())?;
     }
@@ -121,23 +127,23 @@ pub fn sweep(room: &RoomDir, keep: impl Fn(&Member) -> bool) -> io::Result<Vec<U
     let mut away = Vec::new();
     for member in members(room)?.iter().filter(|member| !keep(member)) {
         let Some(avatar) = room.open_directory(&member.username.avatar_dir())? else { continue };
-        if idle(&avatar) > AWAY_AFTER && leave(room, &member.username)? {
+        if idle(&avatar)? > AWAY_AFTER && leave(room, &member.username)? {
             away.push(member.username.clone());
         }
     }
     Ok(away)
 }
 
-fn idle(avatar: &File) -> Duration {
-    SystemTime::now().duration_since(last_heard_of(avatar)).unwrap_or_default()
+fn idle(avatar: &File) -> io::Result<Duration> {
+    Ok(SystemTime::now().duration_since(last_heard_of(avatar)?).unwrap_or_default())
 }
 
-fn last_heard_of(avatar: &File) -> SystemTime {
-    let noted = attributes::get(avatar, LAST_ACTIVITY).and_then(|seconds| seconds.parse().ok()).unwrap_or(0);
-    match UNIX_EPOCH.checked_add(Duration::from_secs(noted)) {
+fn last_heard_of(avatar: &File) -> io::Result<SystemTime> {
+    let noted = attributes::get(avatar, LAST_ACTIVITY)?.and_then(|seconds| seconds.parse().ok()).unwrap_or(0);
+    Ok(match UNIX_EPOCH.checked_add(Duration::from_secs(noted)) {
         Some(time) if noted > 0 => time,
         _ => avatar.metadata().and_then(|meta| meta.modified()).unwrap_or(UNIX_EPOCH),
-    }
+    })
 }
 
 fn epoch_seconds() -> u64 {

@@ -32,8 +32,8 @@ pub fn presence(room: &RoomDir, members: &Members) -> Presence {
 pub fn doing(room: &RoomDir, user: &UserName) -> io::Result<Option<Doing>> {
     let Some(avatar) = room.open_directory(&user.avatar_dir())? else { return Ok(None) };
     let of = |name| attributes::get(&avatar, name);
-    let read = of(READ).filter(|read| !read.is_empty());
-    Ok(Some(Doing { typing: of(TYPING), read, idle: of(IDLE) }))
+    let read = of(READ)?.filter(|read| !read.is_empty());
+    Ok(Some(Doing { typing: of(TYPING)?, read, idle: of(IDLE)? }))
 }
 
 /// Sets what a member does, or unsets it.

@@ -510,6 +510,12 @@ fn kept_name(name: &StreamName) -> String {
     format!("{KEPT_PREFIX}{}", name.directory())
 }
 
+/// Whether a file can't be opened for want of descriptors, of this process or of the machine: then nothing is known of
+/// the file.
+pub fn is_out_of_descriptors(error: &io::Error) -> bool {
+    matches!(error.raw_os_error().map(Errno::from_raw), Some(Errno::EMFILE | Errno::ENFILE))
+}
+
 fn regular(file: File) -> io::Result<File> {
     if file.metadata()?.is_file() {
         return Ok(file);

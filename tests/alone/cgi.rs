@@ -11,6 +11,7 @@ use super::support::rooms::Rooms;
 use super::support::server::{binary, chatroom};
 use super::support::sse::Decoder;
 use super::support::wait::wait_until;
+use super::support::watch::way;
 
 pub(super) fn cgi(root: &Path, method: &str, path: &str, query: &str) -> Command {
     let mut command = chatroom();
@@ -144,7 +145,7 @@ fn a_stream_lives_as_long_as_its_reader() {
     for watch in ["auto", "poll"] {
         let rooms = Rooms::example();
         let mut command = cgi(rooms.root(), "GET", "/rooms/General", "format=raw");
-        command.env("HTTP_ACCEPT", "text/event-stream").env("CHATROOM_WATCH", watch);
+        command.env("HTTP_ACCEPT", "text/event-stream").env("CHATROOM_WATCH", way(watch));
         let mut live = Live::start(command);
         assert_eq!(live.next().0, "members");
         let line = rooms.line("General", "al", "one");

@@ -208,7 +208,7 @@ fn counts_are_of_messages_at_once_and_on_change() {
         rooms.line("A", "log", "al joined the room.");
         rooms.append("A", b"of no form\n");
         let mut command = programs.on(&rooms, "chat-unread-counts", "username=al");
-        command.env("CHATROOM_WATCH", watch);
+        command.env("CHATROOM_WATCH", super::support::watch::way(watch));
         let mut live = Live::start(command);
         let mut counts = |expected: &str| assert_eq!(live.next(), ("counts".into(), expected.into()), "{watch}");
         counts(r#"{"A":2,"B":0}"#);

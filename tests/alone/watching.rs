@@ -7,10 +7,13 @@ use std::path::Path;
 
 use super::cgi::{Live, cgi};
 use super::support::PATIENCE;
+use super::support::fastcgi::{Client, params, request};
 use super::support::process::Process;
 use super::support::rooms::Rooms;
-use super::support::server::chatroom;
+use super::support::server::{Server, chatroom};
+use super::support::sse::Stream;
 use super::support::wait::wait_until;
+use super::support::watch::{is_by_kernel, way};
 
 /// A test for each way.
 macro_rules! each_way {
@@ -41,7 +44,7 @@ macro_rules! each_way {
 
 fn stream(rooms: &Rooms, watch: &str, path: &str) -> Live {
     let mut command = cgi(rooms.root(), "GET", path, "format=raw");
-    command.env("HTTP_ACCEPT", "text/event-stream").env("CHATROOM_WATCH", watch);
+    command.env("HTTP_ACCEPT", "text/event-stream").env("CHATROOM_WATCH", way(watch));
     // What is not heard of fails, then, and does not hang.
     command.env("CHATROOM_LIFETIME", PATIENCE.as_secs().to_string());
     Live::start(command)
@@ -80,6 +83,7 @@ each_way! {
         let open = descriptors(live.pid());
         let has = |what: &str| open.iter().any(|link| link.contains(what));
         let ways = (has("inotify"), has("signalfd"), open.contains(&rooms.room("General").to_string_lossy().into_owned()));
+        let watch = way(watch);
         assert_eq!(ways, (watch == "auto", watch == "dnotify", watch == "dnotify"), "{open:?}");
         assert_eq!(fs::read_dir(format!("/proc/{}/task", live.pid())).unwrap().count(), 1);
         live.hang_up();
@@ -218,7 +222,7 @@ each_way! {
         let rooms = Rooms::empty();
         rooms.create("R").append("R", b"one\n");
         let mut command = chatroom();
-        command.args(["tail", "-f", "R", "--watch", watch, "--root"]).arg(rooms.root());
+        command.args(["tail", "-f", "R", "--watch", &way(watch), "--root"]).arg(rooms.root());
         let mut tail = Process::spawn(&mut command);
         assert_eq!(tail.stdout_line().unwrap(), "one");
         for times in 1..=2 {
@@ -236,4 +240,28 @@ each_way! {
 fn exchange(one: &Path, other: &Path) {
     let flags = nix::fcntl::RenameFlags::RENAME_EXCHANGE;
     nix::fcntl::renameat2(nix::fcntl::AT_FDCWD, one, nix::fcntl::AT_FDCWD, other, flags).unwrap();
+}
+
+/// That all of these tests ran where nothing but polling is had: `tests/long poll`.
+#[test]
+fn everything_watches_as_the_tests_were_told() {
+    let rooms = Rooms::example();
+    let server = Server::serve(rooms.root(), &["--watch", "auto"]);
+    let by_default = Server::start(chatroom().arg("serve").arg(rooms.root()).args(["--listen", "127.0.0.1:0"]));
+    let dir = tempfile::tempdir().unwrap();
+    let fastcgi = Server::fastcgi_unix(rooms.root(), dir.path(), &[]);
+    let mut asked = params("GET", "/rooms/General", "");
+    asked.push(("HTTP_ACCEPT", "text/event-stream"));
+    let mut client = Client::unix(fastcgi.socket());
+    client.write(&request(1, true, &asked, b""));
+    client.stdout_until("event: members");
+    for server in [&server, &by_default] {
+        Stream::open(&server.site(), "/rooms/General", &[]).next();
+    }
+    let mut process = stream(&rooms, "auto", "/rooms/General");
+    process.next();
+    for pid in [server.pid(), by_default.pid(), fastcgi.pid(), process.pid()] {
+        assert_eq!(descriptors(pid).iter().any(|link| link.contains("inotify")), is_by_kernel());
+    }
+    process.hang_up();
 }

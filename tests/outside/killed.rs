@@ -22,6 +22,14 @@ fn the_fastcgi_process_behind_nginx() {
 }
 
 #[test]
+fn the_fastcgi_process_reloads_behind_nginx() {
+    let (rooms, dir) = (Rooms::empty(), tempfile::tempdir().unwrap());
+    let mut server = Server::fastcgi_unix(rooms.root(), dir.path(), &[]);
+    let nginx = nginx::fastcgi(&server.address(), rooms.root());
+    again_and_again(&rooms, &nginx.site(), 20, || server.reload());
+}
+
+#[test]
 fn nginxs_worker_in_front_of_fastcgi() {
     let (rooms, dir) = (Rooms::empty(), tempfile::tempdir().unwrap());
     let server = Server::fastcgi_unix(rooms.root(), dir.path(), &[]);

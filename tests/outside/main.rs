@@ -8,6 +8,7 @@ mod support;
 mod attributes;
 mod browser;
 mod cgi;
+mod clock;
 mod dropin;
 mod durable_client;
 mod durable_streams;

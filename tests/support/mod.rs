@@ -5,6 +5,7 @@
 #![allow(dead_code, unreachable_pub)] // Each test binary uses a part of it, and nothing outside can reach any.
 
 pub mod browser;
+pub mod confined;
 pub mod fastcgi;
 pub mod fcgiwrap;
 pub mod http;
@@ -17,6 +18,7 @@ pub mod spawn_fcgi;
 pub mod sse;
 pub mod tenacious;
 pub mod wait;
+pub mod watch;
 
 use std::time::Duration;
 

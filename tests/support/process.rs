@@ -2,6 +2,7 @@
 
 use super::PATIENCE;
 use super::wait::wait_until;
+use super::watch;
 use nix::sys::signal::{Signal, kill, killpg};
 use nix::sys::wait::{Id, WaitPidFlag, WaitStatus, waitid};
 use nix::unistd::Pid;
@@ -38,6 +39,7 @@ pub fn clean(program: impl AsRef<OsStr>) -> Command {
     for name in ["GATEWAY_INTERFACE", "LISTEN_FDS", "LISTEN_PID"] {
         command.env_remove(name);
     }
+    command.envs(watch::forced().map(|way| ("CHATROOM_WATCH", way)));
     command.env("TZ", "UTC").stdin(Stdio::null());
     command
 }

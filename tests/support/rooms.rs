@@ -9,7 +9,8 @@ use tempfile::TempDir;
 
 /// A temporary directory of rooms.
 pub struct Rooms {
-    dir: TempDir,
+    root: PathBuf,
+    _dir: Option<TempDir>,
 }
 
 impl Rooms {
@@ -23,12 +24,17 @@ impl Rooms {
     /// A root without any room.
     pub fn empty() -> Rooms {
         let dir = TempDir::with_prefix("chatrooms-").expect("a temporary directory");
-        Rooms { dir }
+        Rooms { root: dir.path().to_owned(), _dir: Some(dir) }
+    }
+
+    /// A root that is there, and stays.
+    pub fn at(root: PathBuf) -> Rooms {
+        Rooms { root, _dir: None }
     }
 
     /// The data root.
     pub fn root(&self) -> &Path {
-        self.dir.path()
+        &self.root
     }
 
     /// The directory of a room, whether it is there or not.

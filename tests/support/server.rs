@@ -2,6 +2,7 @@
 
 use super::http::Site;
 use super::process::{Process, clean};
+use super::watch;
 use nix::sys::signal::Signal;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -37,7 +38,7 @@ impl Server {
     /// The same on a given address: where an earlier one was, say.
     pub fn serve_on(address: SocketAddr, root: &Path, args: &[&str]) -> Server {
         let listen = address.to_string();
-        Server::start(chatroom().arg("serve").arg(root).args(["--listen", &listen]).args(args))
+        Server::start(chatroom().arg("serve").arg(root).args(["--listen", &listen]).args(watch::args(args)))
     }
 
     /// `chatroom fastcgi ROOT ARGS…` on the socket `chatroom.sock` in `dir`.
@@ -52,7 +53,7 @@ impl Server {
     }
 
     fn fastcgi(root: &Path, listen: &str, args: &[&str]) -> Server {
-        Server::start(chatroom().arg("fastcgi").arg(root).args(["--listen", listen]).args(args))
+        Server::start(chatroom().arg("fastcgi").arg(root).args(["--listen", listen]).args(watch::args(args)))
     }
 
     /// Any command that ends up serving; returns when it has printed where.
@@ -113,6 +114,13 @@ impl Server {
     /// Sends it a signal.
     pub fn signal(&self, signal: Signal) {
         self.process.signal(signal);
+    }
+
+    /// SIGHUP; returns once it serves again.
+    pub fn reload(&mut self) {
+        self.signal(Signal::SIGHUP);
+        let line = self.process.stdout_line().unwrap_or_else(|| panic!("{} ended", self.process.name()));
+        assert!(Address::parse(&line).is_some(), "{line:?}");
     }
 
     /// SIGTERM, and its exit status.

@@ -166,6 +166,8 @@ impl Stream {
                 self.raw.extend(&buffer[..count]);
                 self.events.extend(self.decoder.feed(&buffer[..count]));
             }
+            // Whoever stops this process and lets it go on.
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             // A server that was killed: for a stream an end like any other.
             Err(error) if is_close(&error) => self.closed = true,
             Err(error) => return Err(error),

@@ -74,6 +74,7 @@ enum State {
 pub struct Session {
     decoder: Decoder,
     state: State,
+    has_answered: bool,
 }
 
 impl Session {
@@ -98,6 +99,12 @@ impl Session {
     /// The request under way has been answered; the next may come.
     pub fn answered(&mut self) {
         self.state = State::Idle;
+        self.has_answered = true;
+    }
+
+    /// Whether any request has been answered: who only just connected has one on its way.
+    pub fn has_answered(&self) -> bool {
+        self.has_answered
     }
 
     /// Whether nothing is under way, so that the peer may close, or we.
