@@ -192,16 +192,19 @@ impl Reader {
                     tally.deliveries += batch.lines;
                     self.numbered(batch.encoded(self.encoding))
                 }
-                None => match view.log.as_ref().map(|log| log.stretch(from)).transpose()?.flatten() {
-                    Some(stretch) => {
-                        self.subscription.advance(stretch.range());
-                        tally.deliveries += stretch.count();
-                        tally.catch_ups += 1;
-                        self.numbered(self.encoding.of(&stretch))
+                // Not beyond where the feed stands: only there it is checked that the log is still the same.
+                None => {
+                    match view.log.as_ref().map(|log| log.stretch_before(from, view.tip.end)).transpose()?.flatten() {
+                        Some(stretch) => {
+                            self.subscription.advance(stretch.range());
+                            tally.deliveries += stretch.count();
+                            tally.catch_ups += 1;
+                            self.numbered(self.encoding.of(&stretch))
+                        }
+                        // The log has changed since: the next look at it says how.
+                        None => return Ok(None),
                     }
-                    // The log has changed since: the next look at it says how.
-                    None => return Ok(None),
-                },
+                }
             },
             Step::Reset(reason, offset) => {
                 let mut event = Vec::new();

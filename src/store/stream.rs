@@ -70,9 +70,11 @@ impl<'a> StreamLog<'a> {
             return Ok(offset.checked_add(units).filter(|end| *end <= self.end));
         }
         let Some(log) = &self.log else { return Ok(None) };
-        let (mut end, mut left) = (offset, units);
+        let (mut end, mut left, is_json) = (offset, units, self.sidecar.is_some_and(Sidecar::is_json));
         each_line(log, offset, self.end, |line| {
-            (end, left) = (line.id.offset(), left - 1);
+            // A blank line, which only a shell can have written, is no value.
+            let counts = !is_json || !line.bytes.trim_ascii().is_empty();
+            (end, left) = (line.id.offset(), left - u64::from(counts));
             if left == 0 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
         })?;
         Ok((left == 0).then_some(end))

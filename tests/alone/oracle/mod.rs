@@ -12,18 +12,18 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
 use world::{Fate, World};
 
-/// Seeds that once failed.
-const ONCE_FAILED: &[u64] = &[];
+/// Seeds that once failed: a reader read on beyond where the feed stood, in a log that was truncated meanwhile.
+const ONCE_FAILED: &[u64] = &[1805];
 
 /// How many seeds the ordinary tests run of each kind.
 const ORDINARY: u64 = 200;
 
+/// `ORACLE_SEEDS` is how many, or `FROM..TO`.
 fn seeds() -> impl Iterator<Item = u64> {
-    let count = match std::env::var("ORACLE_SEEDS") {
-        Ok(count) => count.parse().expect("ORACLE_SEEDS is a number"),
-        Err(_) => ORDINARY,
-    };
-    ONCE_FAILED.iter().copied().chain(std::env::var("ONE").map_or(0, |o| o.parse().unwrap())..count)
+    let asked = std::env::var("ORACLE_SEEDS").unwrap_or_else(|_| ORDINARY.to_string());
+    let (from, to) = asked.split_once("..").unwrap_or(("0", &asked));
+    let number = |text: &str| text.parse().expect("ORACLE_SEEDS is a number, or two");
+    ONCE_FAILED.iter().copied().chain(number(from)..number(to))
 }
 
 fn each_seed(fate: Fate) {

@@ -262,11 +262,12 @@ impl World {
 
     /// Where the first line at or after a time begins, the slow way.
     fn since(&self, time: NaiveDateTime) -> Option<u64> {
-        let time = time.format("[%Y-%m-%d %H:%M:%S] ").to_string();
+        let time = time.format("[%Y-%m-%d %H:%M:%S]").to_string();
         let (log, mut at) = (fs::read(self.log()).unwrap_or_default(), 0);
         for line in log.split_inclusive(|byte| *byte == b'\n') {
-            let stamp = &line[..line.len().min(22)];
-            let is_stamp = stamp.len() == 22 && stamp.starts_with(b"[2026-") && stamp.ends_with(b"] ");
+            let (stamp, rest) = line.split_at_checked(21).unwrap_or((line, b""));
+            let ends = matches!(rest.first(), Some(b' ' | b'\n'));
+            let is_stamp = stamp.starts_with(b"[2026-") && stamp.ends_with(b"]") && ends;
             if line.ends_with(b"\n") && is_stamp && stamp >= time.as_bytes() {
                 return Some(at);
             }
