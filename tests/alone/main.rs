@@ -8,6 +8,8 @@ mod support;
 mod cgi;
 mod durable;
 mod fastcgi;
+mod hostile;
+mod hostile_fastcgi;
 mod killed;
 mod layout;
 mod limits;
@@ -19,7 +21,9 @@ mod seam;
 mod server;
 mod shell;
 mod shell_names;
+mod smuggling;
 mod streams;
+mod symlinks;
 #[cfg(target_os = "linux")]
 mod watching;
 mod ways;

@@ -8,7 +8,9 @@ mod producers;
 mod read;
 
 use chrono::Utc;
-use http::header::{ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ALLOW, HeaderName, HeaderValue};
+use http::header::{
+    ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ALLOW, CONTENT_SECURITY_POLICY, HeaderName, HeaderValue,
+};
 use http::{Method, StatusCode};
 
 use crate::api::exchange::{Request, Response};
@@ -29,6 +31,9 @@ const ASKED: &str = "content-type, if-none-match, stream-seq, stream-ttl, stream
 /// No page of another site may embed what it may not read.
 const RESOURCE_POLICY: HeaderName = HeaderName::from_static("cross-origin-resource-policy");
 
+/// Whoever creates a stream says what its type is. Opened as a page, it is one of no origin and without scripts.
+const POLICY: HeaderValue = HeaderValue::from_static("sandbox; default-src 'none'; frame-ancestors 'none'");
+
 /// Answers a request for the stream called `name`, percent-decoded.
 pub fn answer(site: &Site<'_>, request: &Request, name: &str) -> Response {
     let answer = StreamName::parse(name).map_err(Problem::from).and_then(|name| {
@@ -43,8 +48,8 @@ pub fn answer(site: &Site<'_>, request: &Request, name: &str) -> Response {
             _ => Err(Problem::method(METHODS)),
         }
     });
-    let policy = HeaderValue::from_static("same-origin");
-    answer.unwrap_or_else(Problem::into_response).with(RESOURCE_POLICY, policy)
+    let answer = answer.unwrap_or_else(Problem::into_response);
+    answer.with(RESOURCE_POLICY, HeaderValue::from_static("same-origin")).with(CONTENT_SECURITY_POLICY, POLICY)
 }
 
 fn options() -> Response {
