@@ -32,7 +32,7 @@ pub(super) fn answers(addr: SocketAddr, bytes: &[u8]) -> Vec<u16> {
         }
     }
     let text = String::from_utf8_lossy(&answer);
-    text.split("HTTP/1.1 ").skip(1).map(|rest| rest[..3].parse().unwrap()).collect()
+    text.split("HTTP/1.").skip(1).filter_map(|rest| rest.get(2..5)?.parse().ok()).collect()
 }
 
 /// Whether an answer is there, with its body.

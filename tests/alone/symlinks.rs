@@ -32,15 +32,19 @@ fn swap(path: &Path, target: &Path, stop: &AtomicBool, swaps: &AtomicU64) {
     }
 }
 
+const TEXT: &[(&str, &str)] = &[("Content-Type", "text/plain")];
+
+/// Method, path, header fields and body.
+type Asked = (&'static str, &'static str, &'static [(&'static str, &'static str)], &'static str);
+
 fn ask(site: &Site, round: u64) {
     let events = ("Accept", "text/event-stream");
-    let text = ("Content-Type", "text/plain");
-    let requests: &[(&str, &str, &[(&str, &str)], &str)] = &[
+    let requests: &[Asked] = &[
         ("GET", "/rooms", &[], ""),
         ("GET", "/unread", &[], ""),
         ("GET", "/rooms/R", &[], ""),
         ("GET", "/rooms/R", &[("Accept", "text/plain")], ""),
-        ("POST", "/rooms/R?user=mo", &[text], "said inside"),
+        ("POST", "/rooms/R?user=mo", TEXT, "said inside"),
         ("GET", "/rooms/R/members", &[], ""),
         ("PUT", "/rooms/R/members/al", &[], ""),
         ("PATCH", "/rooms/R/members/al", &[], "{\"name\":\"bo\"}"),
@@ -64,7 +68,7 @@ fn ask(site: &Site, round: u64) {
     }
     // A stream is taken from its past on, up to the members that end it, whatever the room is by then.
     let past = "/rooms/R?format=raw&user=al&last_event_id=0000000000000000_0000000000000000";
-    if round % 4 == 0
+    if round.is_multiple_of(4)
         && let Ok(mut stream) = super::support::sse::Stream::try_open(site, past, &[events])
     {
         stream.until(|event| matches!(&event.event[..], "members" | "error" | "reset"));
