@@ -4,7 +4,7 @@ use std::io;
 use std::net::IpAddr;
 
 use bytes::Bytes;
-use http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderName, HeaderValue, X_CONTENT_TYPE_OPTIONS};
+use http::header::{CACHE_CONTROL, CONTENT_TYPE, HOST, HeaderName, HeaderValue, ORIGIN, X_CONTENT_TYPE_OPTIONS};
 use http::{HeaderMap, Method, StatusCode};
 
 use crate::limits::STRETCH_MAX_BYTES;
@@ -63,15 +63,43 @@ impl Request {
         self.headers.get(name)?.to_str().ok()
     }
 
-    /// Whether a page of another site made a browser send it (Fetch Metadata).
+    /// Whether a page of another origin made a browser send it: browsers say so themselves (Fetch Metadata), but older
+    /// ones, and all without TLS, only where the page came from (`Origin`).
     pub fn is_cross_site(&self) -> bool {
-        self.header("sec-fetch-site") == Some("cross-site")
+        match (self.headers.get("sec-fetch-site"), self.headers.get(ORIGIN)) {
+            (Some(site), _) => !matches!(site.as_bytes(), b"same-origin" | b"none"),
+            (None, Some(origin)) => !origin.to_str().is_ok_and(|origin| self.is_own_origin(origin)),
+            (None, None) => false,
+        }
+    }
+
+    /// Whether the host of `origin` is the one that was asked: by the client, or, as a proxy tells, before it. No page can
+    /// make a browser send another `Host`, nor `X-Forwarded-Host` without being asked first.
+    fn is_own_origin(&self, origin: &str) -> bool {
+        let Some((_, origin)) = origin.split_once("://") else { return false };
+        let forwarded = self.header("x-forwarded-host").unwrap_or("").split(',');
+        forwarded.chain(self.header(HOST)).any(|host| same_host(host.trim(), origin))
     }
 
     /// The media types it accepts, in its order, without their parameters.
     pub fn accepts(&self) -> impl Iterator<Item = &str> {
         let types = self.header(http::header::ACCEPT).unwrap_or("").split(',');
         types.map(|one| one.split(';').next().unwrap_or("").trim())
+    }
+}
+
+/// Whether both name the same host. Proxies may not know at which port they are reached: it counts where both name one.
+fn same_host(one: &str, other: &str) -> bool {
+    let ((one, one_port), (other, other_port)) = (host_and_port(one), host_and_port(other));
+    let same_port = one_port.is_none() || other_port.is_none() || one_port == other_port;
+    !one.is_empty() && one.eq_ignore_ascii_case(other) && same_port
+}
+
+fn host_and_port(authority: &str) -> (&str, Option<&str>) {
+    match authority.rsplit_once(':') {
+        // A `]` ends an IPv6 address, which has colons of its own.
+        Some((host, port)) if !port.contains(']') => (host, Some(port)),
+        _ => (authority, None),
     }
 }
 
@@ -232,5 +260,65 @@ impl LogBody {
         }
         self.at += bytes.len() as u64;
         Ok(Some(bytes.into()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn is_cross_site(headers: &[(&'static str, &'static str)]) -> bool {
+        let headers =
+            headers.iter().map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_static(value)));
+        Request {
+            method: Method::POST,
+            mount: String::new(),
+            path: String::new(),
+            query: String::new(),
+            headers: headers.collect(),
+            body: Ok(Bytes::new()),
+            client: None,
+            authenticated: None,
+            waited: None,
+        }
+        .is_cross_site()
+    }
+
+    #[test]
+    fn browsers_say_where_a_request_comes_from() {
+        for site in ["cross-site", "same-site", "anything"] {
+            assert!(is_cross_site(&[("sec-fetch-site", site), ("origin", "http://a"), ("host", "a")]), "{site}");
+        }
+        for site in ["same-origin", "none"] {
+            assert!(!is_cross_site(&[("sec-fetch-site", site), ("origin", "http://b"), ("host", "a")]), "{site}");
+        }
+        assert!(!is_cross_site(&[]), "no browser");
+    }
+
+    #[test]
+    fn older_ones_say_it_by_the_origin() {
+        for (origin, host) in [
+            ("http://a.example", "a.example"),
+            ("https://A.example", "a.example:8443"),
+            ("https://a.example:8443", "a.example"),
+            ("http://[::1]:8080", "[::1]:8080"),
+            ("http://[::1]", "[::1]:8080"),
+        ] {
+            assert!(!is_cross_site(&[("origin", origin), ("host", host)]), "{origin} {host}");
+        }
+        for (origin, host) in [
+            ("null", "null"),
+            ("", ""),
+            ("http://", ""),
+            ("http://b.example", "a.example"),
+            ("http://a.example.b.example", "a.example"),
+            ("http://a.example:1", "a.example:2"),
+            ("http://[::1]", "[::2]"),
+        ] {
+            assert!(is_cross_site(&[("origin", origin), ("host", host)]), "{origin} {host}");
+        }
+        let proxied = ("x-forwarded-host", "a.example, inner");
+        assert!(!is_cross_site(&[("origin", "https://a.example"), ("host", "127.0.0.1:8081"), proxied]));
+        assert!(is_cross_site(&[("origin", "https://b.example"), ("host", "127.0.0.1:8081"), proxied]));
     }
 }

@@ -72,8 +72,13 @@ fn options(problem: Problem) -> Response {
     }
 }
 
-/// The mount itself lacks the slash that the page's relative addresses need.
+/// The mount itself lacks the slash that the page's relative addresses need. Two slashes before it would lead to
+/// another host.
 fn redirect(request: &Request) -> Result<Response, Problem> {
-    let to = HeaderValue::try_from(format!("{}/", request.mount)).map_err(Problem::bad_request)?;
+    let to = match request.mount.trim_start_matches('/') {
+        "" => "/".to_owned(),
+        mount => format!("/{mount}/"),
+    };
+    let to = HeaderValue::try_from(to).map_err(Problem::bad_request)?;
     Ok(Response::empty(StatusCode::PERMANENT_REDIRECT).with(LOCATION, to))
 }

@@ -54,6 +54,10 @@ pub fn room(site: &Site<'_>, request: &Request, name: &RoomName) -> Result<Respo
         Some(name) => Some(identity::speaker(request, Some(name))?),
         None => identity::authenticated(request)?,
     };
+    // Whose stream it is says who is here.
+    if user.is_some() && request.is_cross_site() {
+        return Err(Problem::cross_site());
+    }
     let dir = site.room(name)?;
     site.sweep(name, &dir)?;
     let slot = site.admit(Topic::Room(name.clone()), request.client)?;

@@ -12,8 +12,8 @@ use std::rc::Rc;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
-use http::header::{CONNECTION, DATE, HeaderName, HeaderValue};
-use http::{HeaderMap, Method, StatusCode};
+use http::header::{CONNECTION, DATE, HOST, HeaderName, HeaderValue, TRANSFER_ENCODING};
+use http::{HeaderMap, Method, StatusCode, Version};
 use http_body::{Body as HttpBody, Frame, SizeHint};
 use http_body_util::{BodyExt, Limited};
 use hyper::body::Incoming;
@@ -131,6 +131,9 @@ where
 
 async fn answer(server: &Server, request: hyper::Request<Incoming>, peer: Option<IpAddr>) -> Response {
     let (parts, mut body) = request.into_parts();
+    if let Some(why) = ambiguous(parts.version, &parts.headers) {
+        return Problem::bad_request(why).into_response().with(CONNECTION, HeaderValue::from_static("close"));
+    }
     let body = match timeout(REQUEST_TIMEOUT, Limited::new(&mut body, BODY_MAX_BYTES).collect()).await {
         Ok(Ok(body)) => Ok(body.to_bytes()),
         Ok(Err(error)) if error.is::<http_body_util::LengthLimitError>() => {
@@ -153,6 +156,17 @@ async fn answer(server: &Server, request: hyper::Request<Incoming>, peer: Option
         waited: None,
     };
     server.handle(server.config(), &mut request).await
+}
+
+/// Why a proxy before us may have taken a request for another one than we do (RFC 9112, sections 3.2 and 6.1).
+fn ambiguous(version: Version, headers: &HeaderMap) -> Option<&'static str> {
+    let hosts = headers.get_all(HOST).iter().count();
+    if hosts > 1 || hosts == 0 && version == Version::HTTP_11 {
+        return Some("expected one `Host`");
+    }
+    let mut codings = headers.get_all(TRANSFER_ENCODING).iter();
+    let known = codings.next().is_none_or(|coding| coding.as_bytes().trim_ascii().eq_ignore_ascii_case(b"chunked"));
+    (!known || codings.next().is_some()).then_some("`Transfer-Encoding`: expected `chunked`, once, or none")
 }
 
 /// Reads what is left of a body, as far as that is worth it, and keeps none of it.

@@ -83,7 +83,7 @@ impl Intent {
     /// Where in `bytes` what it was to add ends; `None` where it is not there.
     pub fn end_in(&self, bytes: &[u8]) -> Option<usize> {
         let starts = memchr::memmem::find_iter(bytes, &self.head);
-        let whole = |start: usize| bytes.get(start..start + self.len).is_some_and(|found| hash(found) == self.hash);
+        let whole = |start: usize| bytes[start..].get(..self.len).is_some_and(|found| hash(found) == self.hash);
         starts.into_iter().find(|start| whole(*start)).map(|start| start + self.len)
     }
 }

@@ -67,7 +67,9 @@ pub fn set_file(avatar: &File, name: &str, value: &str) -> io::Result<()> {
     for form in extended(name) {
         let _ = avatar.remove_xattr(&form);
     }
-    let flags = OFlag::O_WRONLY | OFlag::O_CREAT | OFlag::O_TRUNC | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
+    // A FIFO of that name would keep everybody waiting.
+    let flags = OFlag::O_WRONLY | OFlag::O_CREAT | OFlag::O_TRUNC;
+    let flags = flags | OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK | OFlag::O_CLOEXEC;
     let mode = Mode::from_bits_truncate(0o664);
     File::from(openat(avatar, file_name(name).as_str(), flags, mode)?).write_all(value.as_bytes())
 }

@@ -376,9 +376,10 @@ impl RoomDir {
     /// `synced`, it is on disk before this returns.
     pub fn replace_file(&self, name: &str, bytes: &[u8], synced: bool) -> io::Result<()> {
         let new = format!("{name}.new");
-        let flags = OFlag::O_WRONLY | OFlag::O_CREAT | OFlag::O_TRUNC | OFlag::O_NOFOLLOW;
+        // A FIFO of that name would keep everybody waiting.
+        let flags = OFlag::O_WRONLY | OFlag::O_CREAT | OFlag::O_TRUNC | OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK;
         let mode = Mode::from_bits_truncate(0o664);
-        let mut file = File::from(open_beneath(self.as_fd(), &new, flags, mode)?);
+        let mut file = regular(open_beneath(self.as_fd(), &new, flags, mode)?.into())?;
         let _ = stat::fchmod(&file, mode);
         file.write_all(bytes)?;
         if synced {

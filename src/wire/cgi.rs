@@ -38,9 +38,12 @@ fn capitalised(out: &mut Vec<u8>, name: &str) {
     }
 }
 
-/// The name of the HTTP field that a CGI variable `HTTP_…` carries (RFC 3875, section 4.1.18).
+/// The name of the HTTP field that a CGI variable `HTTP_…` carries (RFC 3875, section 4.1.18): in capitals, so that no
+/// two variables carry the same.
 pub fn field_name(variable: &str) -> Option<String> {
-    Some(variable.strip_prefix("HTTP_")?.replace('_', "-").to_ascii_lowercase())
+    let name = variable.strip_prefix("HTTP_")?;
+    let is_one = !name.contains('-') && !name.bytes().any(|byte| byte.is_ascii_lowercase());
+    is_one.then(|| name.replace('_', "-").to_ascii_lowercase())
 }
 
 #[cfg(test)]
@@ -55,6 +58,8 @@ mod tests {
         head(&mut out, StatusCode::NOT_FOUND, &headers);
         assert_eq!(out, b"Status: 404 Not Found\r\nContent-Type: text/plain\r\n\r\n");
         assert_eq!(field_name("HTTP_LAST_EVENT_ID").unwrap(), "last-event-id");
-        assert_eq!(field_name("QUERY_STRING"), None);
+        for none in ["QUERY_STRING", "HTTP_Origin", "HTTP_LAST-EVENT-ID"] {
+            assert_eq!(field_name(none), None);
+        }
     }
 }

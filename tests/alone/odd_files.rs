@@ -52,6 +52,19 @@ fn what_is_no_file_of_the_root_is_refused_at_once() {
 }
 
 #[test]
+fn a_fifo_where_something_is_to_be_written_keeps_nobody_waiting() {
+    let rooms = Rooms::empty();
+    rooms.create("Sound");
+    let server = Server::serve(rooms.root(), &["--workers", "1"]);
+    let site = server.site();
+    let typed = ("Content-Type", "a/b");
+    assert_eq!(site.request("PUT", "/v1/stream/S", &[typed], b"").status, 201);
+    mkfifo(&rooms.room("S").join(".log.stream.new"), Mode::S_IRWXU).unwrap();
+    assert_eq!(site.request("POST", "/v1/stream/S", &[typed, ("Stream-Seq", "a")], b"x").status, 500);
+    assert_eq!(site.post("/rooms/Sound?user=al", "text/plain", b"hello").status, 201);
+}
+
+#[test]
 fn a_log_of_ten_gigabytes_without_a_line_keeps_nobody_waiting() {
     let rooms = Rooms::empty();
     rooms.create("Sparse").append("Sparse", b"first\n").create("Sound").append("Sound", b"");

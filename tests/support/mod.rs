@@ -10,6 +10,7 @@ pub mod fastcgi;
 pub mod fcgiwrap;
 pub mod http;
 pub mod nginx;
+pub mod outside;
 pub mod process;
 pub mod rooms;
 pub mod seeded;

@@ -110,7 +110,11 @@ fn show(out: &mut String, raw: &[u8], members: &Members) {
                 "  <div class=\"chat-msg\" style=\"font-family: {font};\"><span class=\"username\" \
                  style=\"color: hsl({hue}, 70%, 35%); font-weight: bold;\">{user}:</span> "
             );
-            escape(out, &line::restore(line.text));
+            let text = line::restore(line.text);
+            let [isolate, end] = if text.contains(turns_around) { ["<bdi>", "</bdi>"] } else { [""; 2] };
+            out.push_str(isolate);
+            escape(out, &text);
+            out.push_str(end);
             let _ = writeln!(
                 out,
                 "<span class=\"timestamp\" data-full-timestamp=\"{full}\" title=\"{full}\">{short}</span></div>"
@@ -126,6 +130,12 @@ fn show(out: &mut String, raw: &[u8], members: &Members) {
             out.push_str("</div>\n");
         }
     }
+}
+
+/// Whether a character turns around what follows it in the same block, until something ends that: it is to end with
+/// the text, or the time behind it could be made to read otherwise.
+fn turns_around(character: char) -> bool {
+    matches!(character, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 /// Where they are in a line's time.
@@ -175,6 +185,8 @@ mod tests {
              style=\"color: hsl(60, 70%, 35%); font-weight: bold;\">A:</span> &lt;b&gt;&quot;&amp;&#39;<span \
              class=\"timestamp\" data-full-timestamp=\"2026-01-31 08:05:00\" title=\"2026-01-31 08:05:00\">08:05</span></div>\n"
         );
+        let turned = shown("[2026-01-31 08:05:00] A: \u{202e}olleh");
+        assert!(turned.contains("</span> <bdi>\u{202e}olleh</bdi><span class=\"timestamp\""), "{turned}");
         assert_eq!(
             shown("[2026-01-31 08:05:00] log: A <left>"),
             "  <div class=\"chat-msg-system\">A &lt;left&gt;</div>\n"

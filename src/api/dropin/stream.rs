@@ -98,7 +98,8 @@ fn plan(site: &Site<'_>, request: &Request) -> Result<Stream, Refusal> {
     // A sweep that fails is no reason to show nothing.
     let _ = site.sweep(&name, &room);
     let user = query.get("user").and_then(|user| UserName::parse(user).ok());
-    let user = user.filter(|user| identity::may_act_for(request, user).is_ok());
+    // Pages of other sites may read, and nobody is here by them.
+    let user = user.filter(|user| !request.is_cross_site() && identity::may_act_for(request, user).is_ok());
     let slot = site.admit(Topic::Room(name), request.client)?;
     Ok(Stream { start: start(request, &query), format: Format::Raw, user, ..streams::plan(site, slot, prelude()) })
 }

@@ -11,7 +11,9 @@ mod read;
 mod subscriptions;
 
 use chrono::Utc;
-use http::header::{ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ALLOW, HeaderName, HeaderValue};
+use http::header::{
+    ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ALLOW, CONTENT_SECURITY_POLICY, HeaderName, HeaderValue,
+};
 use http::{Method, StatusCode};
 
 use crate::api::exchange::{Request, Response};
@@ -34,6 +36,9 @@ const ASKED: &str = "content-type, if-none-match, stream-seq, stream-ttl, stream
 /// No page of another site may embed what it may not read.
 const RESOURCE_POLICY: HeaderName = HeaderName::from_static("cross-origin-resource-policy");
 
+/// Whoever creates a stream says what its type is. Opened as a page, it is one of no origin and without scripts.
+const POLICY: HeaderValue = HeaderValue::from_static("sandbox; default-src 'none'; frame-ancestors 'none'");
+
 /// Answers a request for the stream called `name`, percent-decoded.
 pub fn answer(site: &Site<'_>, request: &Request, name: &str) -> Response {
     if let Some(control) = name.strip_prefix("__ds/") {
@@ -53,8 +58,8 @@ pub fn answer(site: &Site<'_>, request: &Request, name: &str) -> Response {
 
 /// The answer, of whatever kind it is.
 fn of(answer: Result<Response, Problem>) -> Response {
-    let policy = HeaderValue::from_static("same-origin");
-    answer.unwrap_or_else(Problem::into_response).with(RESOURCE_POLICY, policy)
+    let answer = answer.unwrap_or_else(Problem::into_response);
+    answer.with(RESOURCE_POLICY, HeaderValue::from_static("same-origin")).with(CONTENT_SECURITY_POLICY, POLICY)
 }
 
 fn options() -> Response {

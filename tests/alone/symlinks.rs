@@ -1,0 +1,141 @@
+//! Directories and files that become links out of the root while they are used: nothing outside is read or written.
+//!
+//! Method: a thread puts a link to a place outside where a room, its log, an avatar and a sidecar are, and back, as
+//! fast as it can, while requests of every kind go through a bounded number of rounds.
+
+use std::fs;
+use std::os::unix::fs::symlink;
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::thread;
+
+use super::support::http::Site;
+use super::support::outside::{SECRET, Walled};
+use super::support::server::Server;
+
+/// Exchanges `path`, which is of the root, and a link to `target`, until told to stop.
+fn swap(path: &Path, target: &Path, stop: &AtomicBool, swaps: &AtomicU64) {
+    let aside =
+        path.with_file_name(format!("aside-{}", path.file_name().unwrap().to_string_lossy().trim_start_matches('.')));
+    while !stop.load(Ordering::Relaxed) {
+        // The program may have removed or made it in between: then it stays so until the next turn.
+        let _ = fs::rename(path, &aside);
+        let _ = symlink(target, path);
+        thread::yield_now();
+        let is_link = path.symlink_metadata().is_ok_and(|meta| meta.is_symlink());
+        if is_link {
+            let _ = fs::remove_file(path);
+        }
+        let _ = fs::rename(&aside, path);
+        thread::yield_now();
+        swaps.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+const TEXT: &[(&str, &str)] = &[("Content-Type", "text/plain")];
+
+/// Method, path, header fields and body.
+type Asked = (&'static str, &'static str, &'static [(&'static str, &'static str)], &'static str);
+
+fn ask(site: &Site, round: u64) {
+    let events = ("Accept", "text/event-stream");
+    let requests: &[Asked] = &[
+        ("GET", "/rooms", &[], ""),
+        ("GET", "/unread", &[], ""),
+        ("GET", "/rooms/R", &[], ""),
+        ("GET", "/rooms/R", &[("Accept", "text/plain")], ""),
+        ("POST", "/rooms/R?user=mo", TEXT, "said inside"),
+        ("GET", "/rooms/R/members", &[], ""),
+        ("PUT", "/rooms/R/members/al", &[], ""),
+        ("PATCH", "/rooms/R/members/al", &[], "{\"name\":\"bo\"}"),
+        ("PATCH", "/rooms/R/members/bo", &[], "{\"name\":\"al\"}"),
+        ("DELETE", "/rooms/R/members/bo", &[], ""),
+        ("PUT", "/v1/stream/S", &[("Content-Type", "a/b")], ""),
+        ("POST", "/v1/stream/S", &[("Content-Type", "a/b"), ("Stream-Seq", "x")], "said inside"),
+        ("GET", "/v1/stream/S", &[], ""),
+        ("HEAD", "/v1/stream/S", &[], ""),
+        ("GET", "/v1/stream/R", &[], ""),
+        ("GET", "/chat-get-messages?room=R", &[], ""),
+        ("GET", "/chat-list-rooms", &[], ""),
+        ("POST", "/chat-send-message?room=R&user=al&msg=said", &[], ""),
+        ("PUT", "/rooms/D", &[], ""),
+        ("PUT", "/rooms/D/members/al", &[], ""),
+        ("DELETE", "/rooms/D", &[], ""),
+    ];
+    for (method, path, headers, body) in requests {
+        let reply = site.request(method, path, headers, body.as_bytes());
+        assert!(!String::from_utf8_lossy(&reply.body).contains(SECRET), "{method} {path}: {reply:?}");
+    }
+    // A stream is taken from its past on, up to the members that end it, whatever the room is by then.
+    let past = "/rooms/R?format=raw&user=al&last_event_id=0000000000000000_0000000000000000";
+    if round.is_multiple_of(4)
+        && let Ok(mut stream) = super::support::sse::Stream::try_open(site, past, &[events])
+    {
+        stream.until(|event| matches!(&event.event[..], "members" | "error" | "reset"));
+        assert!(!String::from_utf8_lossy(stream.raw()).contains(SECRET), "a stream of {past}");
+    }
+}
+
+fn race(
+    path: impl Fn(&Path) -> std::path::PathBuf,
+    target: impl Fn(&Path) -> std::path::PathBuf,
+    fill: impl Fn(&Path),
+) {
+    let walled = Walled::new();
+    for made in ["R/.al", "S", "D"] {
+        fs::create_dir(walled.root().join(made)).unwrap();
+    }
+    fill(walled.root());
+    let server = Server::serve(walled.root(), &["--lifetime", "0.2"]);
+    let (path, target) = (path(walled.root()), target(&walled.outside()));
+    let (stop, swaps) = (AtomicBool::new(false), AtomicU64::new(0));
+    thread::scope(|threads| {
+        threads.spawn(|| swap(&path, &target, &stop, &swaps));
+        let site = server.site();
+        let asked = thread::scope(|requests| requests.spawn(|| (0..40).for_each(|round| ask(&site, round))).join());
+        stop.store(true, Ordering::Relaxed);
+        asked.unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+    });
+    assert!(swaps.load(Ordering::Relaxed) > 40, "it was swapped only {swaps:?} times");
+    walled.assert_untouched();
+    assert_eq!(server.site().get("/healthz").status, 200);
+}
+
+#[test]
+fn a_room_that_becomes_a_link() {
+    race(|root| root.join("R"), Path::to_owned, |_| {});
+}
+
+#[test]
+fn a_stream_that_becomes_a_link() {
+    race(|root| root.join("S"), Path::to_owned, |_| {});
+}
+
+#[test]
+fn a_room_that_becomes_a_link_while_it_is_deleted() {
+    race(|root| root.join("D"), Path::to_owned, |_| {});
+}
+
+#[test]
+fn a_log_that_becomes_a_link() {
+    race(|root| root.join("R/.log"), |outside| outside.join(".log"), |_| {});
+}
+
+#[test]
+fn an_avatar_that_becomes_a_link() {
+    race(|root| root.join("R/.al"), |outside| outside.join(".al"), |_| {});
+}
+
+#[test]
+fn a_sidecar_that_becomes_a_link() {
+    let fill =
+        |root: &Path| fs::write(root.join("S/.log.stream"), "{\"generation\":1,\"content_type\":\"a/b\"}\n").unwrap();
+    race(|root| root.join("S/.log.stream"), |outside| outside.join(".log.stream"), fill);
+}
+
+#[test]
+fn a_sidecar_in_the_making_that_becomes_a_link() {
+    let fill =
+        |root: &Path| fs::write(root.join("S/.log.stream"), "{\"generation\":1,\"content_type\":\"a/b\"}\n").unwrap();
+    race(|root| root.join("S/.log.stream.new"), |outside| outside.join(".log.stream"), fill);
+}
