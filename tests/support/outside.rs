@@ -27,7 +27,8 @@ impl Walled {
         fs::write(root.join("R/.log"), "").expect("a log");
         fs::write(outside.join(".log"), format!("[2026-01-31 08:00:00] al: {SECRET}\n")).expect("a log");
         fs::write(outside.join(".al/user.web_avatar"), "1").expect("an attribute");
-        fs::write(outside.join(".log.stream"), "{\"generation\":1,\"content_type\":\"a/b\"}\n").expect("a sidecar");
+        let sidecar = format!("{{\"generation\":1,\"content_type\":\"a/b; {SECRET}\"}}\n");
+        fs::write(outside.join(".log.stream"), sidecar).expect("a sidecar");
         let mut walled = Walled { dir, root, before: Vec::new() };
         walled.before = snapshot(&walled.outside());
         walled
