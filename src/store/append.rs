@@ -41,9 +41,12 @@ impl Appended {
 /// Appends `line`, which ends with its only `\n`, or several. A line that somebody else left without its `\n`
 /// is ended first.
 pub fn append(room: &RoomDir, line: &[u8]) -> io::Result<Appended> {
-    let file = room.open_log_for_append()?;
-    let line = healing(&file, line)?;
-    appended(room, file, &line)
+    let mut file = room.open_log_for_append()?;
+    let line = healing(&mut file, line)?;
+    let appended = appended(room, file, &line)?;
+    // Without a lock it does nothing; a lock would last as long as the file is open.
+    let _ = appended.file.unlock();
+    Ok(appended)
 }
 
 /// The same to a file that is open for reading and appending.
@@ -52,7 +55,15 @@ pub fn append_to(file: &mut File, line: &[u8]) -> io::Result<()> {
     write_once(file, &line)
 }
 
-fn healing<'a>(file: &File, line: &'a [u8]) -> io::Result<Cow<'a, [u8]>> {
+/// What is to be written so that `line` is a line. Where the last one seems torn, `file` is locked: of several who see
+/// that, one ends it.
+fn healing<'a>(file: &mut File, line: &'a [u8]) -> io::Result<Cow<'a, [u8]>> {
+    if !is_torn(file, file.metadata()?.len())? {
+        return Ok(line.into());
+    }
+    file.lock()?;
+    // Nothing is written, but it waits for a write that is under way, which may have been seen half.
+    let _ = file.write(&[])?;
     let torn = is_torn(file, file.metadata()?.len())?;
     Ok(if torn { [b"\n", line].concat().into() } else { line.into() })
 }
