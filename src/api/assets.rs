@@ -28,11 +28,12 @@ const PLAIN: &str = "{{plain}}";
 /// What stands in the page for the modules that it needs.
 const PRELOAD: &str = "{{preload}}";
 
-/// How many messages the page asks for first: the same as in early.js.
+/// How many messages the page asks for first: the same as in server.js.
 const FIRST_PAGE: usize = 50;
 
-/// The module that a page does not load, but a shared worker.
-const WORKER: &str = "worker.js";
+/// The modules that a page begins with: what shows the first messages, then the rest, and what a shared worker runs,
+/// or the page where a browser has no such workers.
+const SCRIPTS: [&str; 3] = ["first.js", "main.js", "hub.js"];
 
 const POLICY: &str = "default-src 'none'; script-src 'self'; worker-src 'self'; style-src 'self'; connect-src 'self'; \
                       img-src 'self' data:; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
@@ -65,14 +66,13 @@ assets! {
     SVG "favicon.svg"
     JAVASCRIPT "alerts.js"
     JAVASCRIPT "backoff.js"
-    JAVASCRIPT "badge.js"
     JAVASCRIPT "chatroom.js"
     JAVASCRIPT "completion.js"
     JAVASCRIPT "composer.js"
     JAVASCRIPT "dialogs.js"
-    JAVASCRIPT "early.js"
     JAVASCRIPT "elements.js"
     JAVASCRIPT "events.js"
+    JAVASCRIPT "first.js"
     JAVASCRIPT "hub.js"
     JAVASCRIPT "link.js"
     JAVASCRIPT "lists.js"
@@ -102,11 +102,10 @@ pub fn page(request: &Request, room: Option<&RoomName>) -> Result<Response, Prob
     let up = if room.is_some() { "../" } else { "./" };
     let plain = room.map_or("plain".to_owned(), |room| format!("plain/{room}"));
     let folder = address(up, "");
-    let modules = ASSETS.iter().filter(|asset| asset.kind == JAVASCRIPT && asset.name != WORKER);
     // All at once: none has to be read before the next is asked for.
     let preload: String =
-        modules.map(|asset| format!("  <link rel=\"modulepreload\" href=\"{folder}{}\">\n", asset.name)).collect();
-    // And with them the first page of history, where early.js asks for it.
+        modules().iter().map(|name| format!("  <link rel=\"modulepreload\" href=\"{folder}{name}\">\n")).collect();
+    // And with them the first page of history, where first.js asks for it.
     let history = room.map(|room| {
         format!("  <link rel=\"preload\" as=\"fetch\" crossorigin href=\"{up}rooms/{room}?limit={FIRST_PAGE}\">\n")
     });
@@ -119,6 +118,27 @@ pub fn page(request: &Request, room: Option<&RoomName>) -> Result<Response, Prob
         .with(CONTENT_SECURITY_POLICY, HeaderValue::from_static(POLICY))
         .with(REFERRER_POLICY, HeaderValue::from_static("same-origin"))
         .with(VARY, HeaderValue::from_static("Accept, Accept-Encoding")))
+}
+
+/// All modules that the page loads, those that it needs first before the others: a browser opens six connections.
+fn modules() -> &'static [&'static str] {
+    static MODULES: OnceLock<Vec<&str>> = OnceLock::new();
+    MODULES.get_or_init(|| {
+        let mut modules = Vec::new();
+        SCRIPTS.into_iter().for_each(|script| gather(script, &mut modules));
+        modules
+    })
+}
+
+/// Adds a module and all that it imports, unless they are there.
+fn gather(name: &'static str, modules: &mut Vec<&'static str>) {
+    let Some(asset) = ASSETS.iter().find(|asset| asset.name == name) else { return };
+    if modules.contains(&name) {
+        return;
+    }
+    modules.push(name);
+    let imported = asset.content.lines().filter_map(|line| line.split_once(" from './")?.1.strip_suffix("';"));
+    imported.for_each(|imported| gather(imported, modules));
 }
 
 /// Where the file `name` of the page is, on the way `up` to the mount. The address changes with the files, so that
@@ -189,6 +209,19 @@ fn gzip(content: &[u8]) -> Vec<u8> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_shows_the_first_messages_comes_first_and_is_little() {
+        let modules = modules();
+        let first = modules.iter().position(|name| *name == "main.js").unwrap();
+        assert_eq!(modules[0], "first.js");
+        // With two style sheets and the messages: twice as many as there are connections, and one.
+        assert!(first <= 10, "{} modules are needed first: {:?}", first, &modules[..first]);
+        for needed in ["log.js", "state.js", "visit.js", "time.js"] {
+            assert!(modules[..first].contains(&needed), "{needed} is not among them: {modules:?}");
+        }
+        assert!(modules.contains(&"hub.js") && !modules.contains(&"worker.js"), "{modules:?}");
+    }
 
     #[test]
     fn all_of_it_is_small() {

@@ -1,9 +1,9 @@
 // The hub in a shared worker: one for all tabs of a browser.
 
-import { Server } from './chatroom.js';
 import { Hub } from './hub.js';
+import { server } from './server.js';
 
-const hub = new Hub(new Server());
+const hub = new Hub(server);
 
 addEventListener('connect', ({ ports: [port] }) => {
   const tab = hub.connect((message) => port.postMessage(message));
