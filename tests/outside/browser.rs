@@ -1,8 +1,10 @@
 //! In a real browser, through each way in: what people do, and what happens to them.
 
 mod accessible;
+mod away;
 mod connection;
 mod hostile;
+mod module;
 mod pictures;
 mod presence;
 mod reading;

@@ -9,6 +9,8 @@ import { eventsOf } from './events.js';
 
 /** The server tells how things are at once. So long without a word, and something keeps back what it says. */
 const FIRST_WORD_MS = 10_000;
+/** So long an open stream may be silent while nobody knows yet how often the server pings: longer than they usually do. */
+const FIRST_PATIENCE_MS = 100_000;
 /** A stream that lived so long was a good one: after its loss the delays start anew. */
 const GOOD_LIFE_MS = 1_000;
 /** So long a request may wait for something to happen; a little longer it may take. */
@@ -31,7 +33,7 @@ export class Stream {
   #unanswered = 0;    // attempts since a stream was open: they set the sign
   #openedAt = 0;
   #heardAt = 0;
-  #patience = Infinity;
+  #patience = FIRST_PATIENCE_MS;
   #sign = 'closed';
 
   /**
@@ -128,8 +130,10 @@ export class Stream {
       }
       events = eventsOf(await response.text());
     } catch {
-      if (attempt === this.#attempt) this.#fail();
-      return;
+      if (attempt !== this.#attempt) return;
+      // Where nothing at all was answered it is not streams that are kept back: the next attempt is one.
+      this.#waits = this.#refused;
+      return this.#fail();
     }
     for (const { type, data, id } of events) {
       if (attempt !== this.#attempt) return;
@@ -152,11 +156,10 @@ export class Stream {
   }
 
   #opened() {
-    clearTimeout(this.#watchdog);
-    this.#watchdog = null;
     this.#gone = false;
     this.#unanswered = 0;
     this.#openedAt = this.#heardAt = Date.now();
+    this.#watch();
     this.#show('open');
   }
 
