@@ -18,6 +18,7 @@ struct Inner {
     over: AtomicBool,
     open: Mutex<Vec<TcpStream>>,
     lost: Mutex<Vec<u8>>,
+    carried: Mutex<Vec<u8>>,
 }
 
 impl Line {
@@ -26,7 +27,14 @@ impl Line {
         let listener = TcpListener::bind(("127.0.0.1", 0)).expect("a free port");
         let own = listener.local_addr().expect("it has an address");
         let (dead, over) = (AtomicBool::new(false), AtomicBool::new(false));
-        let inner = Arc::new(Inner { to: addr, dead, over, open: Mutex::default(), lost: Mutex::default() });
+        let inner = Arc::new(Inner {
+            to: addr,
+            dead,
+            over,
+            open: Mutex::default(),
+            lost: Mutex::default(),
+            carried: Mutex::default(),
+        });
         let accepting = inner.clone();
         thread::spawn(move || {
             for client in listener.incoming().map_while(Result::ok) {
@@ -54,9 +62,15 @@ impl Line {
         String::from_utf8_lossy(&self.inner.lost.lock().expect("no panic")).into_owned()
     }
 
+    /// What came through since it was mended, or from the beginning, of both sides.
+    pub fn carried(&self) -> String {
+        String::from_utf8_lossy(&self.inner.carried.lock().expect("no panic")).into_owned()
+    }
+
     /// New connections come through again; the old ones are closed.
     pub fn mend(&self) {
         self.inner.close();
+        self.inner.carried.lock().expect("no panic").clear();
         self.inner.dead.store(false, Ordering::SeqCst);
     }
 }
@@ -87,7 +101,10 @@ impl Inner {
         while let Ok(count @ 1..) = from.read(&mut bytes) {
             if self.dead.load(Ordering::SeqCst) {
                 self.lost.lock().expect("no panic").extend(&bytes[..count]);
-            } else if to.write_all(&bytes[..count]).is_err() {
+                continue;
+            }
+            self.carried.lock().expect("no panic").extend(&bytes[..count]);
+            if to.write_all(&bytes[..count]).is_err() {
                 break;
             }
         }
