@@ -62,9 +62,10 @@ export class Programs extends Server {
   async overview(user, marks, rooms) {
     const lines = await this.rooms();
     const overview = {};
-    for (const room of rooms ?? Object.keys(lines)) {
-      const last = messageOf(lines[room] ?? '');
-      overview[room] = { last: last.from === null ? null : last, unread: 0, mentions: 0, more: false, read: null };
+    for (const [room, line] of Object.entries(lines)) {
+      if (rooms?.includes(room) === false) continue;
+      const last = line === '' ? null : messageOf(line);
+      overview[room] = { last: last?.kind === 'system' ? null : last, unread: 0, mentions: 0, more: false, read: null };
       if (room in marks) Object.assign(overview[room], await this.#unread(room, user, marks[room]));
     }
     return overview;
