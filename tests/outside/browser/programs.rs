@@ -28,6 +28,11 @@ impl Place {
     }
 
     fn of(folders: Folders) -> Place {
+        Place::with(folders, "")
+    }
+
+    /// With more in the web server's configuration.
+    fn with(folders: Folders, more: &str) -> Place {
         let files = TempDir::with_prefix("page-").unwrap();
         let written = chatroom().arg("page").arg(files.path().join("chat")).output().unwrap();
         assert!(written.status.success(), "{written:?}");
@@ -35,7 +40,8 @@ impl Place {
         let location = format!(
             "listen 127.0.0.1:8080;
              root {};
-             types {{ text/html html; text/css css; text/javascript js; image/svg+xml svg; }}",
+             types {{ text/html html; text/css css; text/javascript js; image/svg+xml svg; }}
+             {more}",
             files.path().display()
         );
         let (nginx, fcgiwrap) = folders.cgi(32, &[("listen 127.0.0.1:8080;", &location)]);
@@ -200,6 +206,80 @@ fn rooms_are_made_turned_to_and_deleted_through_programs() {
     [&alice, &bob].into_iter().for_each(has_only_asked_for_chatroom);
 }
 
+/// Puts a script in the place of a program; `$REAL` is the real one.
+fn replace(folders: &Folders, real: &TempDir, name: &str, script: &str) {
+    let program = folders.programs().join(name);
+    fs::remove_file(&program).unwrap();
+    symlink(binary(), real.path().join(name)).unwrap();
+    fs::write(&program, format!("#!/bin/sh\nREAL={}\n{script}\n", real.path().join(name).display())).unwrap();
+    fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
+}
+
+#[test]
+fn what_was_said_is_not_said_again_where_its_answer_was_lost() {
+    let _alone = alone();
+    let folders = Folders::new(Rooms::example());
+    let real = TempDir::with_prefix("real-").unwrap();
+    let fail = "$REAL >$REAL.answer; if [ -e $REAL.failed ]; then cat $REAL.answer; exit; fi
+                : >$REAL.failed; printf 'Status: 504\\r\\n\\r\\n'";
+    replace(&folders, &real, "chat-send-message", fail);
+    let place = Place::of(folders);
+    let alice = Browser::start();
+    place.enter(&alice, "alice");
+    alice.type_into("#say", &format!("once{ENTER}"));
+    // It comes back by the stream; then it is seen to be there, and the next one goes.
+    alice.type_into("#say", &format!("and then{ENTER}"));
+    alice.wait_for_text("#messages .message:not(.pending) .text", "and then");
+    alice.wait_for("!document.querySelector('.pending')");
+    shows_the_log(&alice, place.rooms(), "General");
+    let log = String::from_utf8(place.rooms().log("General")).unwrap();
+    assert!(real.path().join("chat-send-message.failed").exists());
+    assert_eq!(log.matches("alice: once\n").count(), 1, "{log}");
+    has_only_asked_for_chatroom(&alice);
+}
+
+#[test]
+fn where_chatroom_itself_answers_the_page_asks_no_program() {
+    let _alone = alone();
+    let folders = Folders::new(Rooms::example());
+    let server = Server::serve(folders.rooms.root(), &[]);
+    let own = format!(
+        "location ~ ^/chat/(rooms|unread|overview) {{
+            rewrite ^/chat(/.*)$ $1 break; proxy_pass http://{}; proxy_buffering off; proxy_read_timeout 90s; }}",
+        server.addr()
+    );
+    let place = Place::with(folders, &own);
+    let browser = Browser::start();
+    browser.goto(&Site::new(place.nginx.addr(), "/chat").url("/"));
+    browser.wait_for("document.body.dataset.connection === 'open' && document.body.dataset.room !== ''");
+    assert_eq!(
+        browser.js(
+            "return ['programs' in document.body.dataset, document.querySelector('#search-opener').checkVisibility()]"
+        ),
+        json!([false, true])
+    );
+    assert!(browser.url().contains("/chat/rooms/"), "{}", browser.url());
+    say(&browser, "hello");
+    assert_eq!(programs_of(place.fcgiwrap.pid()), Vec::<i32>::new());
+    has_not_complained(&browser);
+}
+
+#[test]
+fn what_comes_later_is_waited_for() {
+    let _alone = alone();
+    let folders = Folders::new(Rooms::example());
+    let programs = folders.programs();
+    let away = programs.with_extension("away");
+    fs::rename(&programs, &away).unwrap();
+    let place = Place::of(folders);
+    let browser = Browser::start();
+    browser.goto(&Site::new(place.nginx.addr(), "/chat").url("/?room=Lounge"));
+    browser.wait_for_text("#connection", "Not connected");
+    fs::rename(&away, &programs).unwrap();
+    is_in(&browser, "Lounge");
+    shows_the_log(&browser, place.rooms(), "Lounge");
+}
+
 /// Programs of the same names that know no positions, as others have written them: ours with their ids taken away.
 #[test]
 fn programs_without_positions_lose_and_double_nothing() {
@@ -207,17 +287,10 @@ fn programs_without_positions_lose_and_double_nothing() {
     let folders = Folders::new(Rooms::example());
     let real = TempDir::with_prefix("real-").unwrap();
     for (name, strip) in [("chat-stream", "/^id: /d"), ("chat-get-messages", "s/ data-[im][^ >]*//g")] {
-        let program = folders.programs().join(name);
-        fs::remove_file(&program).unwrap();
-        symlink(binary(), real.path().join(name)).unwrap();
-        let real = real.path().join(name);
         let script = format!(
-            "#!/bin/sh\nQUERY_STRING=$(printf %s \"$QUERY_STRING\" | sed 's/last_event_id=//; s/ids=1//')\n\
-             {} | sed -u '{strip}'\n",
-            real.display()
+            "QUERY_STRING=$(printf %s \"$QUERY_STRING\" | sed 's/last_event_id=//; s/ids=1//')\n$REAL | sed -u '{strip}'"
         );
-        fs::write(&program, script).unwrap();
-        fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
+        replace(&folders, &real, name, &script);
     }
     let place = Place::of(folders);
     let rooms = place.rooms();
