@@ -5,7 +5,7 @@ import { Programs } from './programs.js';
 import { server, use } from './server.js';
 
 const find = (selector) => document.querySelector(selector);
-const programs = new Programs(new URL(find('meta[name="chatroom-programs"]').content, document.baseURI));
+const programs = new Programs(find('meta[name="chatroom-programs"]').content);
 const answers = (request) => request.then(() => true, () => false);
 
 for (let failures = 0; !await answers(server.rooms()); failures += 1) {

@@ -10,7 +10,7 @@ const BEYOND = 'That is further up than can be shown here.';
 export class Programs extends Server {
   constructor(address) {
     super(location.pathname);
-    this.programs = String(address);
+    this.programs = new URL(address, location).href;
   }
 
   /** The page is one file: its query says which room it shows. */
@@ -28,12 +28,12 @@ export class Programs extends Server {
   source(address) {
     const source = new EventSource(address);
     const listen = source.addEventListener.bind(source);
-    const after = address.searchParams.get('after') ?? '';
-    const idOf = numbering(after);
+    const idOf = numbering(address.searchParams.get('after') ?? '');
     source.addEventListener = (type, take) => listen(type, type !== 'message' ? take : ({ data, lastEventId }) => {
       const message = messageOf(data.replace(/\n$/, ''));
       message.id = lastEventId || idOf(message);
-      if (message.id > after) take({ data: JSON.stringify(message), lastEventId });
+      // Whoever follows a room knows which ids they have had.
+      take({ data: JSON.stringify(message), lastEventId });
     });
     return source;
   }
@@ -47,13 +47,14 @@ export class Programs extends Server {
   /** As far as the programs show it. */
   async history(room, { limit = Infinity, before, after }) {
     const { messages, more } = await this.#last(room);
-    const placeOf = (id) => {
+    const placeOf = (id, isElsewhere) => {
       const at = messages.findIndex((message) => message.id === id);
-      if (at < 0 && (id !== BEGINNING || more)) throw Object.assign(new Problem(410, BEYOND), { isBeyond: true });
+      if (at < 0 && !isElsewhere) throw Object.assign(new Problem(410, BEYOND), { isBeyond: true });
       return at;
     };
-    const start = after === undefined ? 0 : placeOf(after) + 1;
-    const all = messages.slice(start, before === undefined ? undefined : Math.max(placeOf(before), 0));
+    // Nothing may be missing after a message; before one that is further up there is just nothing to show.
+    const start = after === undefined ? 0 : placeOf(after, after === BEGINNING && !more) + 1;
+    const all = messages.slice(start, before === undefined ? undefined : Math.max(placeOf(before, more), 0));
     const page = after === undefined ? all.slice(Math.max(all.length - limit, 0)) : all.slice(0, limit);
     const next = (limit === 0 ? all : page).at(-1)?.id ?? after ?? BEGINNING;
     return { messages: page, more: page.length < all.length, next };
@@ -141,7 +142,7 @@ export function messageOf(line, id) {
     /^\[(\d{4}-\d\d-\d\d) (\d\d:\d\d:\d\d)\](?:$| (?:([A-Za-z0-9_-]{1,64}): ?)?)/.exec(line) ?? [''];
   const time = `${day}T${clock}`;
   const isTime = new Date(`${time}Z`).toJSON()?.slice(0, 19) === time;
-  const text = (isTime ? line.slice(head.length) : line).replace(/\r$/, '').replaceAll('\u2028', '\n');
+  const text = (isTime ? line.slice(head.length) : line).replaceAll('\u2028', '\n');
   if (!isTime) return { id, time: null, from: null, text, kind: 'line' };
   const kind = name === undefined ? 'line' : name === 'log' ? 'system' : 'message';
   return { id, time, from: kind === 'message' ? name : null, text, kind };

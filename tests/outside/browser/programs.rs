@@ -206,6 +206,33 @@ fn rooms_are_made_turned_to_and_deleted_through_programs() {
     [&alice, &bob].into_iter().for_each(has_only_asked_for_chatroom);
 }
 
+#[test]
+fn what_is_further_up_is_not_offered() {
+    let _alone = alone();
+    let place = Place::new();
+    let rooms = place.rooms();
+    rooms.create("Long").append("Long", long_log(300).as_bytes());
+    let first = messages_of(&rooms.log("Long"))[0][0].as_str().unwrap().to_owned();
+    let browser = Browser::start();
+    place.goto(&browser, &format!("Long#0000000000000000_{first}"));
+    browser.wait_for_text("#notice", "That is further up than can be shown here.");
+    let begins = |text: &str| {
+        browser.js("document.querySelector('#messages').scrollTop = 0");
+        browser.wait_for(&format!(
+            "(document.querySelector('#messages').scrollTop = 0,
+              document.querySelector('#messages.beginning .text')?.textContent === '{text}')"
+        ));
+    };
+    // As far as the programs show it, without a gap.
+    begins("number 101 of a long log");
+    // What came since is kept as usual; above it there is nothing more to be had.
+    browser.js("document.querySelector('#latest').click()");
+    (0..400).for_each(|n| drop(rooms.line("Long", "mira", &format!("and on {n}"))));
+    browser.wait_for_text("#messages .text", "and on 399");
+    begins("and on 150");
+    has_only_asked_for_chatroom(&browser);
+}
+
 /// Puts a script in the place of a program; `$REAL` is the real one.
 fn replace(folders: &Folders, real: &TempDir, name: &str, script: &str) {
     let program = folders.programs().join(name);
