@@ -100,7 +100,7 @@ const shown = (lines) => pageOf(page(lines.map((raw) => {
 function streamed(lines, position) {
   const since = sinceOf(position);
   const start = lines.findIndex((raw) => raw.slice(1, 20) >= since && raw[0] === '[');
-  const idOf = numbering(position);
+  const idOf = numbering();
   const all = lines.slice(start < 0 ? lines.length : since.startsWith('1970') ? 0 : start)
     .map((raw) => messageOf(raw)).map((message) => ({ ...message, id: idOf(message) }));
   return all.filter((message) => message.id > position);
@@ -119,6 +119,14 @@ test('made-up ids sort, and a stream goes on exactly after any of them', () => {
     const all = shown(LOG).map((message) => message.id);
     assert.deepEqual([...ids, ...rest.map((message) => message.id)], all);
   }
+});
+
+test('what is made up says from when on to ask, and what happened is told from what was said', () => {
+  const messages = shown(LOG);
+  assert.deepEqual(messages.map(({ id }) => sinceOf(id).slice(11)), [
+    '00:00:00', '00:00:00', ...Array(5).fill('08:00:00'), ...Array(3).fill('08:00:07'), '08:00:09',
+  ]);
+  assert.deepEqual(messages.map(({ kind }) => kind[0]).join(''), 'lsmmlssmmmm');
 });
 
 test('which positions are the programs’ own', () => {

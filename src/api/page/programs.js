@@ -20,7 +20,7 @@ export class Programs extends Server {
   counts() { return this.#program('chat-unread-counts', { username: 'Anonymous' }); }
 
   stream(room, user, position) {
-    const from = isGiven(position) ? { last_event_id: position } : { since: sinceOf(position), after: position };
+    const from = isGiven(position) ? { last_event_id: position } : { since: sinceOf(position) };
     return this.#program('chat-stream', { room, user, ...from });
   }
 
@@ -28,7 +28,7 @@ export class Programs extends Server {
   source(address) {
     const source = new EventSource(address);
     const listen = source.addEventListener.bind(source);
-    const idOf = numbering(address.searchParams.get('after') ?? '');
+    const idOf = numbering();
     source.addEventListener = (type, take) => listen(type, type !== 'message' ? take : ({ data, lastEventId }) => {
       const message = messageOf(data.replace(/\n$/, ''));
       message.id = lastEventId || idOf(message);
@@ -152,7 +152,7 @@ export function messageOf(line, id) {
 export function pageOf(html) {
   const [head] = /^<div id="chat-messages"[^>]*>/.exec(html) ?? [];
   if (head === undefined) return null;
-  const idOf = numbering('');
+  const idOf = numbering();
   const lines = /<div class="chat-msg(-system)?"([^>]*)>([^]*?)(<span class="timestamp"[^>]*>[^<]*<\/span>)?<\/div>/g;
   const messages = Array.from(html.matchAll(lines), ([, system, tag, content, stamp]) => {
     const [, time] = / data-full-timestamp="([^"]*)"/.exec(tag + stamp) ?? [];
@@ -193,15 +193,13 @@ export const isGiven = (id) => id.length > BEGINNING.length;
 export const sinceOf = (id) => (id.startsWith(ZERO) ? '1970-01-01 00:00:00'
   : id.slice(2, 16).replace(/(....)(..)(..)(..)(..)(..)/, '$1-$2-$3 $4:$5:$6'));
 
-/** Makes up ids for lines from the beginning of a page, or as they were asked for `after` one: the time of the last line
- *  that somebody said, and how many lines there were since. In a page no others have a time. */
-export function numbering(after) {
+/** Makes up ids, for lines of a page or since a time: the time of the last line that somebody said, and how many there
+ *  were since. In a page no other lines have one; so where those come first, their ids are before all that was known. */
+export function numbering() {
   let [last, count] = [ZERO, 0];
   return ({ kind, time }) => {
     const now = kind === 'message' ? `00${time.replace(/\D/g, '')}` : ZERO;
     if (now > last) [last, count] = [now, 0];
-    // Before a line of that time somebody said something: it was there before.
-    if (last < after.slice(0, 16)) return '';
     count += 1;
     return `${last}_${String(count).padStart(16, '0')}`;
   };
