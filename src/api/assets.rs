@@ -35,7 +35,7 @@ const FIRST_PAGE: usize = 50;
 /// or the page where a browser has no such workers.
 const SCRIPTS: [&str; 3] = ["first.js", "main.js", "hub.js"];
 
-const POLICY: &str = "default-src 'none'; script-src 'self'; worker-src 'self'; style-src 'self'; connect-src 'self'; \
+pub(super) const POLICY: &str = "default-src 'none'; script-src 'self'; worker-src 'self'; style-src 'self'; connect-src 'self'; \
                       img-src 'self' data:; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
 
 const CSS: &str = "text/css; charset=utf-8";
@@ -72,6 +72,7 @@ assets! {
     JAVASCRIPT "dialogs.js"
     JAVASCRIPT "elements.js"
     JAVASCRIPT "events.js"
+    JAVASCRIPT "fallback.js"
     JAVASCRIPT "first.js"
     JAVASCRIPT "hub.js"
     JAVASCRIPT "link.js"
@@ -82,6 +83,7 @@ assets! {
     JAVASCRIPT "notice.js"
     JAVASCRIPT "outbox.js"
     JAVASCRIPT "panels.js"
+    JAVASCRIPT "programs.js"
     JAVASCRIPT "search.js"
     JAVASCRIPT "self.js"
     JAVASCRIPT "server.js"
@@ -101,23 +103,32 @@ static GZIPPED: [OnceLock<Vec<u8>>; ASSETS.len()] = [const { OnceLock::new() }; 
 pub fn page(request: &Request, room: Option<&RoomName>) -> Result<Response, Problem> {
     let up = if room.is_some() { "../" } else { "./" };
     let plain = room.map_or("plain".to_owned(), |room| format!("plain/{room}"));
-    let folder = address(up, "");
-    // All at once: none has to be read before the next is asked for.
-    let preload: String =
-        modules().iter().map(|name| format!("  <link rel=\"modulepreload\" href=\"{folder}{name}\">\n")).collect();
-    // And with them the first page of history, where first.js asks for it.
+    // With its modules comes the first page of history, where first.js asks for it.
     let history = room.map(|room| {
         format!("  <link rel=\"preload\" as=\"fetch\" crossorigin href=\"{up}rooms/{room}?limit={FIRST_PAGE}\">\n")
     });
-    let preload = history.unwrap_or_default() + &preload;
-    let html = INDEX.replace(PRELOAD, &preload).replace(ASSETS_FOLDER, &folder);
-    let html = html.replace(PLAIN, &plain).replace(UP, up);
+    let html = filled(up, &plain, &history.unwrap_or_default());
     let gzipped = takes_gzip(request).then(|| gzip(html.as_bytes()));
     let response = tagged(request, "text/html; charset=utf-8", html.as_bytes(), gzipped.as_deref())?;
     Ok(response
         .with(CONTENT_SECURITY_POLICY, HeaderValue::from_static(POLICY))
         .with(REFERRER_POLICY, HeaderValue::from_static("same-origin"))
         .with(VARY, HeaderValue::from_static("Accept, Accept-Encoding")))
+}
+
+/// The page, with the way `up` to the mount, and from there to what is `plain`; and more to be preloaded.
+pub(super) fn filled(up: &str, plain: &str, preload: &str) -> String {
+    let folder = address(up, "");
+    // All at once: none has to be read before the next is asked for.
+    let modules: String =
+        modules().iter().map(|name| format!("  <link rel=\"modulepreload\" href=\"{folder}{name}\">\n")).collect();
+    let html = INDEX.replace(PRELOAD, &(preload.to_owned() + &modules)).replace(ASSETS_FOLDER, &folder);
+    html.replace(PLAIN, plain).replace(UP, up)
+}
+
+/// The names and the contents of the page's files.
+pub(super) fn files() -> impl Iterator<Item = (&'static str, &'static str)> {
+    ASSETS.iter().map(|asset| (asset.name, asset.content))
 }
 
 /// All modules that the page loads, those that it needs first before the others: a browser opens six connections.

@@ -7,6 +7,7 @@ mod hostile;
 mod module;
 mod pictures;
 mod presence;
+mod programs;
 mod reading;
 mod room_list;
 mod talking;

@@ -17,10 +17,9 @@ export function addressOf(name, id) {
 
 /** The room in the address, or null; and the message. */
 export function addressed() {
-  const path = location.pathname.slice(server.base.pathname.length);
-  const [, name] = /^rooms\/([^/]+)$/.exec(path) ?? [];
+  const name = server.named(location);
   const target = /^#(\d{16}_\d{16}(_[0-9a-f]{12})?)$/.exec(location.hash)?.[1] ?? null;
-  return { name: name !== undefined && isName(name) ? name : null, target };
+  return { name: isName(name) ? name : null, target };
 }
 
 /** What the log asks for, until somebody else answers. */

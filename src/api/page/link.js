@@ -25,7 +25,9 @@ export function link(take, hello) {
   const say = (message) => (send === null ? waiting.push(message) : send(message));
   say(hello());
   try {
-    const worker = new SharedWorker(new URL('worker.js', import.meta.url), { type: 'module', name: 'chatroom' });
+    const address = new URL('worker.js', import.meta.url);
+    if (server.programs) address.searchParams.set('programs', server.programs);
+    const worker = new SharedWorker(address, { type: 'module', name: 'chatroom' });
     const timer = setTimeout(local, START_MS);
     worker.addEventListener('error', local);
     worker.port.addEventListener('message', ({ data }) => {

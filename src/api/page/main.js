@@ -253,7 +253,7 @@ document.addEventListener('keydown', (event) => {
     const at = rooms.findIndex((room) => room.name === visit?.name);
     const step = event.key === 'ArrowUp' ? -1 : 1;
     visitRoom(rooms.at((at + step + rooms.length) % rooms.length).name);
-  } else if ((event.ctrlKey || event.metaKey) && event.key.toLowerCase() === 'k') {
+  } else if ((event.ctrlKey || event.metaKey) && event.key.toLowerCase() === 'k' && !find('#search-opener').hidden) {
     event.preventDefault();
     if (find('#search-opener').getAttribute('aria-expanded') === 'false') find('#search-opener').click();
     else find('#search').focus();

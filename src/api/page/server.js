@@ -3,7 +3,7 @@
 /** How long an answer may take before the server counts as silent. */
 const PATIENCE_MS = 20_000;
 /** The same as in assets.rs. */
-const FIRST_PAGE = 50;
+export const FIRST_PAGE = 50;
 
 /** A request that failed. Status 0: there was no answer at all. */
 export class Problem extends Error {
@@ -48,6 +48,16 @@ export class Server {
     return new URL(`rooms/${part(name)}`, this.base);
   }
 
+  /** The name of the room whose page is at an address, or nothing. */
+  named(page) {
+    return /^rooms\/([^/]+)$/.exec(page.pathname.slice(this.base.pathname.length))?.[1] ?? '';
+  }
+
+  /** The names of all rooms. */
+  rooms() {
+    return call('GET', new URL('rooms', this.base));
+  }
+
   /** How many messages each room has, live. */
   counts() {
     return new URL('unread', this.base);
@@ -60,7 +70,7 @@ export class Server {
   /** The last messages: soon there, and more than a screen has. The others come when one goes up. */
   firstPage(room) {
     // Just as the page that chatroom serves has it preloaded.
-    return answerTo(asking(this.room(room), { limit: FIRST_PAGE }), { signal: AbortSignal.timeout(PATIENCE_MS) });
+    return answerTo(asking(this.room(room), { limit: FIRST_PAGE }), {});
   }
 
   /** `page` has `limit`, and one of `before`, `after` and `since`, or none: then it is the last one. */
@@ -97,10 +107,11 @@ export class Server {
   }
 }
 
-/** Where this file comes from. */
-export const server = new Server();
+/** What the page asks: where this file comes from, or what it was told to `use` before anything else began. */
+export let server = new Server();
+export const use = (other) => { server = other; };
 
-function asking(address, query) {
+export function asking(address, query) {
   address.search = new URLSearchParams(query);
   return address;
 }
@@ -111,7 +122,6 @@ function call(method, address, body) {
     headers: { Accept: 'application/json' },
     // A page and its history have one address: an answer kept by the cache could be shown as the other.
     cache: 'no-store',
-    signal: AbortSignal.timeout(PATIENCE_MS),
   };
   if (body !== undefined) {
     request.headers['Content-Type'] = 'application/json';
@@ -120,14 +130,18 @@ function call(method, address, body) {
   return answerTo(address, request);
 }
 
-async function answerTo(address, request) {
-  let response, text;
+/** What is answered, whatever it is. */
+export async function ask(address, request) {
   try {
-    response = await fetch(address, request);
-    text = await response.text();
+    const response = await fetch(address, { ...request, signal: AbortSignal.timeout(PATIENCE_MS) });
+    return { response, text: await response.text() };
   } catch {
     throw new Problem(0);
   }
+}
+
+async function answerTo(address, request) {
+  const { response, text } = await ask(address, request);
   const answer = parsed(text);
   if (!response.ok) throw new Problem(response.status, answer?.detail ?? answer?.title);
   // Some web servers answer 200 with a page of their own.

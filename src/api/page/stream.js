@@ -41,9 +41,10 @@ export class Stream {
    * `events`: type -> function(data, lastEventId).
    * `prepare(refused)`: what must be known first; throws a Problem.
    * `onSign(sign, gone)`: "open", "connecting" or "closed".
+   * `source(address)`: an EventSource of another kind, of one who can't be asked to wait.
    */
-  constructor({ address, events, prepare = async () => {}, onSign = () => {} }) {
-    Object.assign(this, { address, events, prepare, onSign });
+  constructor({ address, events, prepare = async () => {}, onSign = () => {}, source = null }) {
+    Object.assign(this, { address, events, prepare, onSign, source });
   }
 
   get sign() { return this.#sign; }
@@ -92,9 +93,10 @@ export class Stream {
   }
 
   #listen() {
-    const source = new EventSource(this.address());
+    const source = this.source?.(this.address()) ?? new EventSource(this.address());
     this.#source = source;
     this.#watchdog = setTimeout(() => {
+      if (this.source !== null) return this.#fail();
       this.#waits = true;
       this.#open();
     }, FIRST_WORD_MS);

@@ -194,7 +194,7 @@ export class Visit {
       return true;
     } catch (problem) {
       if (problem.status !== 410 && problem.status !== 400) throw problem;
-      this.#host.notice('That message is not in the log any more.');
+      this.#host.notice(problem.isBeyond ? problem.message : 'That message is not in the log any more.');
       return false;
     }
   }
