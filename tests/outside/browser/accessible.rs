@@ -8,7 +8,7 @@ use super::support::server::Server;
 use super::*;
 
 /// Runs axe on what the page shows now.
-fn has_no_violations(browser: &Browser, what: &str) {
+pub(super) fn has_no_violations(browser: &Browser, what: &str) {
     let axe = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/outside/node_modules/axe-core/axe.min.js");
     let axe =
         fs::read_to_string(&axe).unwrap_or_else(|error| panic!("{}: {error}: tests/run installs it", axe.display()));

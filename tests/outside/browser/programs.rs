@@ -36,15 +36,9 @@ impl Place {
         let files = TempDir::with_prefix("page-").unwrap();
         let written = chatroom().arg("page").arg(files.path().join("chat")).output().unwrap();
         assert!(written.status.success(), "{written:?}");
-        // As sites have it, which know types of files.
-        let location = format!(
-            "listen 127.0.0.1:8080;
-             root {};
-             types {{ text/html html; text/css css; text/javascript js; image/svg+xml svg; }}
-             {more}",
-            files.path().display()
-        );
-        let (nginx, fcgiwrap) = folders.cgi(32, &[("listen 127.0.0.1:8080;", &location)]);
+        let root = format!("root {};", files.path().display());
+        let more = format!("listen 127.0.0.1:8080; {more}");
+        let (nginx, fcgiwrap) = folders.cgi(32, &[("root /srv/site;", &root), ("listen 127.0.0.1:8080;", &more)]);
         Place { folders, nginx, fcgiwrap, _files: files }
     }
 
@@ -120,6 +114,7 @@ fn people_talk_through_programs_alone() {
             "['#go-to-date', '#search-opener'].filter(each => document.querySelector(each).checkVisibility())";
         assert_eq!(browser.js(&format!("return {offered}")), json!([]));
     }
+    super::accessible::has_no_violations(&alice, "through programs");
     alice.type_into("#say", &format!("hello bob{SHIFT}{ENTER}{SHIFT}two lines{ENTER}"));
     alice.wait_for_text("#messages .message:not(.pending) .text", "hello bob\ntwo lines");
     say(&bob, "*hello* alice");
