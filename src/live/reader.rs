@@ -109,14 +109,26 @@ impl Reader {
     }
 
     /// Adds to `out` what is ready to be sent, up to about [`WRITE_MAX_BYTES`]. Adds nothing where
-    /// nothing is ready.
+    /// nothing is ready. Fails, and adds nothing, where that can't be read; it is still to be sent then.
     pub fn gather(&mut self, view: &View, now: Instant, out: &mut Vec<Bytes>, tally: &mut Tally) -> io::Result<()> {
         let (mut gathered, before, had_ended) = (0, tally.deliveries, self.ended);
         let is_first = self.prelude.is_some();
         while !self.ended && gathered < WRITE_MAX_BYTES && out.len() < WRITE_MAX_SLICES {
-            let Some(bytes) = self.step(view, tally)? else { break };
-            gathered += bytes.len();
-            out.push(bytes);
+            let before = self.subscription;
+            match self.step(view, tally) {
+                Ok(Some(bytes)) => {
+                    gathered += bytes.len();
+                    out.push(bytes);
+                }
+                Ok(None) => break,
+                Err(error) => {
+                    self.subscription = before;
+                    if gathered == 0 {
+                        return Err(error);
+                    }
+                    break;
+                }
+            }
         }
         if gathered > 0 || self.ended != had_ended {
             self.close_write(now, out);
@@ -174,17 +186,15 @@ impl Reader {
         let framing = self.encoding.framing;
         Ok(Some(match self.subscription.next(&view.tip) {
             Step::Wait => return Ok(None),
-            Step::State => match self.prelude.take() {
+            Step::State if self.prelude.is_some() => {
                 // The first event tells where the reader is, so that a reconnect goes on from there.
-                Some(prelude) => {
-                    let mut first = prelude.into_vec();
-                    let told = view.has_positions && self.subscription.holds();
-                    let at = told.then(|| view.cursor(self.subscription.offset())).transpose()?;
-                    first.extend(view.state_event(at));
-                    self.framed(first)
-                }
-                None => self.numbered(view.state(framing)),
-            },
+                let told = view.has_positions && self.subscription.holds();
+                let at = told.then(|| view.cursor(self.subscription.offset())).transpose()?;
+                let mut first = self.prelude.take().unwrap_or_default().into_vec();
+                first.extend(view.state_event(at));
+                self.framed(first)
+            }
+            Step::State => self.numbered(view.state(framing)),
             Step::Presence => self.numbered(view.presence(framing)),
             Step::Lines(from) => match view.batch(from) {
                 Some(batch) => {
@@ -259,8 +269,9 @@ impl Reader {
                     }
                 }
                 Step::Closed => {
+                    let closed = self.control(view, Standing::Closed)?;
                     self.ended = true;
-                    self.control(view, Standing::Closed)?
+                    closed
                 }
                 Step::Reset(..) | Step::Gone => {
                     self.ended = true;

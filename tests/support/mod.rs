@@ -18,6 +18,7 @@ pub mod server;
 pub mod spawn_fcgi;
 pub mod sse;
 pub mod tenacious;
+pub mod unreadable;
 pub mod wait;
 pub mod watch;
 
