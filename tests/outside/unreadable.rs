@@ -1,6 +1,7 @@
 //! A log that can't be read for a while, as on a disk that breaks: who asks for it is told so, whoever listens already
 //! goes on by itself once it can be read again, with each line once, and nobody else feels it.
 
+use nix::sys::signal::Signal;
 use std::process::{Output, Stdio};
 use std::thread;
 
@@ -176,19 +177,32 @@ fn a_stream_that_becomes_another_meanwhile_is_not_read_on() {
     let (rooms, server, site) = begin();
     let text = [("Content-Type", "text/plain")];
     assert_eq!(site.request("PUT", "/v1/stream/s", &text, b"one").status, 201);
-    let mut stream = Stream::open(&site, "/v1/stream/s?offset=-1&live=sse", &[]);
-    let control = stream.until(|event| event.event == "control").pop().unwrap();
-    let broken = Unreadable::begin(server.pid(), &rooms.log_path("s"));
-    // By somebody who can.
-    let other = Server::serve(rooms.root(), &[]);
-    assert_eq!(other.site().request("DELETE", "/v1/stream/s", &[], b"").status, 204);
-    assert_eq!(other.site().request("PUT", "/v1/stream/s", &text, b"another one").status, 201);
-    wait_for_failure(&server, "can't be read, and is tried again");
-    broken.end();
-    assert_eq!(stream.rest(), [], "it ends, for its position is another stream's");
-    let position = control.json()["streamNextOffset"].as_str().unwrap().to_owned();
-    assert_eq!(site.get(&format!("/v1/stream/s?offset={position}")).status, 410);
-    assert_eq!(site.get("/v1/stream/s?offset=-1").body, b"another one");
+    let became_another = |name: &str, change: &dyn Fn(), now: &[u8]| {
+        let mut stream = Stream::open(&site, &format!("/v1/stream/{name}?offset=-1&live=sse"), &[]);
+        let control = stream.until(|event| event.event == "control").pop().unwrap();
+        let broken = Unreadable::begin(server.pid(), &rooms.log_path(name));
+        let failed = server.stderr().len();
+        // It sees nothing of what is between.
+        server.signal(Signal::SIGSTOP);
+        change();
+        server.signal(Signal::SIGCONT);
+        wait_until("it was not read", PATIENCE, || server.stderr()[failed..].contains("is tried again"));
+        broken.end();
+        assert_eq!(stream.rest(), [], "it ends, for its position is another stream's");
+        let position = control.json()["streamNextOffset"].as_str().unwrap().to_owned();
+        assert_eq!(site.get(&format!("/v1/stream/{name}?offset={position}")).status, 410);
+        assert_eq!(site.get(&format!("/v1/stream/{name}?offset=-1")).body, now);
+    };
+    let created_anew = || {
+        let other = Server::serve(rooms.root(), &[]);
+        assert_eq!(other.site().request("DELETE", "/v1/stream/s", &[], b"").status, 204);
+        assert_eq!(other.site().request("PUT", "/v1/stream/s", &text, b"another one").status, 201);
+    };
+    became_another("s", &created_anew, b"another one");
+    let truncated = || {
+        rooms.rewrite("R", b"anew\n");
+    };
+    became_another("R", &truncated, b"anew\n");
 }
 
 /// One request to a CGI process that can't read the log, or a command of a shell.
