@@ -5,7 +5,7 @@ use std::fs::File;
 use std::io::{self, Seek, Write};
 use std::os::unix::fs::{FileExt, MetadataExt};
 
-use crate::limits::FINGERPRINT_WINDOW_BYTES;
+use crate::limits::{DISK_SPARE_BYTES, FINGERPRINT_WINDOW_BYTES};
 use crate::room::cursor::{Cursor, Fingerprint};
 use crate::store::root::RoomDir;
 
@@ -101,8 +101,8 @@ fn is_torn(file: &File, len: u64) -> io::Result<bool> {
 
 /// One `write`, to a file that is about `len` long: all of `bytes` or none.
 fn write_whole(file: &mut File, len: u64, bytes: &[u8]) -> io::Result<()> {
-    // Within a page a write is whole or fails. One that goes on to the next could find a part of its place, so it has its
-    // place first; most lines are short, and few of them go on.
+    // Within a page a write is whole or fails. One that goes on to the next could find a part of its place, so where the
+    // disk is almost full it has its place first. Most lines are short, and few of them go on.
     if len % PAGE_BYTES + bytes.len() as u64 > PAGE_BYTES {
         reserve(file, len, bytes.len())?;
     }
@@ -130,12 +130,15 @@ fn write_whole(file: &mut File, len: u64, bytes: &[u8]) -> io::Result<()> {
 /// The smallest that pages are anywhere.
 const PAGE_BYTES: u64 = 4096;
 
-/// Has the file system put blocks by for what comes at the end of a file. Fails where it has none left.
+/// Has the file system put blocks by for what comes at the end of a file, where it has few. Fails where it has none left.
 #[cfg(target_os = "linux")]
 fn reserve(file: &File, len: u64, more: usize) -> io::Result<()> {
     use nix::errno::Errno;
     use nix::fcntl::{FallocateFlags, fallocate};
-    let (Ok(len), Ok(more)) = (len.try_into(), more.try_into()) else { return Ok(()) };
+    use nix::sys::statfs::fstatfs;
+    let left = fstatfs(file)
+        .map_or(0, |disk| disk.blocks_available().saturating_mul(u64::try_from(disk.block_size()).unwrap_or(0)));
+    let (true, Ok(len), Ok(more)) = (left < DISK_SPARE_BYTES, len.try_into(), more.try_into()) else { return Ok(()) };
     match fallocate(file, FallocateFlags::FALLOC_FL_KEEP_SIZE, len, more) {
         Err(error @ (Errno::ENOSPC | Errno::EDQUOT | Errno::EFBIG)) => Err(error.into()),
         // Not every file system can; what there is is found out by writing, then.

@@ -124,7 +124,7 @@ fn one_who_reads_nothing_among_a_thousand_costs_nothing_and_misses_nothing() {
     while read.len() < FILLING + BATCHES * BATCH {
         match stopped.next_or_end() {
             Some(event) => read.extend((event.event == "message").then_some(event.data)),
-            None => stopped = Stream::resume(&site, "/rooms/R?format=raw", &stopped.last_event_id().to_owned()),
+            None => stopped = Stream::resume(&site, "/rooms/R?format=raw", stopped.last_event_id()),
         }
     }
     let told = (0..FILLING).map(filling).chain((0..BATCHES * BATCH).map(|n| format!("with {n}")));
