@@ -323,3 +323,74 @@ impl Reader {
         own.into()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::live::admission::{Admission, Bounds};
+    use crate::live::feed::{Changes, Feed, Topic};
+    use crate::live::stream::Pace;
+    use crate::room::cursor::Cursor;
+    use crate::room::name::RoomName;
+    use crate::store::bell;
+    use crate::store::log::Log;
+    use crate::store::root::DataRoot;
+    use crate::store::watch::{Watch, WatchMode};
+    use std::fs::{self, File};
+    use std::sync::Arc;
+
+    fn told(reader: &mut Reader, view: &View) -> io::Result<String> {
+        let mut out = Vec::new();
+        reader.gather(view, Instant::now(), &mut out, &mut Tally::default())?;
+        Ok(String::from_utf8(out.concat()).unwrap())
+    }
+
+    #[test]
+    fn what_can_not_be_read_is_still_to_be_said() {
+        let dir = tempfile::tempdir().unwrap();
+        let log = dir.path().join("R/.log");
+        fs::create_dir(dir.path().join("R")).unwrap();
+        fs::write(&log, "a line\n").unwrap();
+        let root = Arc::new(DataRoot::open(dir.path()).unwrap());
+        let key = (root.clone(), Topic::Room(RoomName::parse("R").unwrap()));
+        let watcher: Arc<dyn Watch> = bell::hang(&root, WatchMode::Poll).unwrap();
+        let feed = Feed::open(&root, &key.1, &watcher, &Arc::default()).unwrap().unwrap();
+        let hour = Duration::from_secs(3600);
+        let mut stream = Stream {
+            slot: Admission::new(Bounds::default()).admit(&key, None).unwrap(),
+            start: Start::After(Cursor::ZERO),
+            format: Format::Raw,
+            user: None,
+            cursor: 0,
+            prelude: b"retry: 1\n\n".to_vec(),
+            once: false,
+            pace: Pace { ping: hour, lifetime: hour, long_poll: hour, padding: false },
+        };
+        let unreadable = |view: &Arc<View>| {
+            let log = Log::of(File::options().append(true).open(&log).unwrap()).unwrap();
+            let mut view = View::clone(view);
+            view.log = Some(Arc::new(log));
+            view
+        };
+        let readable = feed.view();
+        let mut reader = Reader::open(&mut stream, &readable, Framing::Plain, 1, Instant::now()).unwrap();
+        // Its first event has no position to look up, so that is said, and then the line is missing.
+        assert!(told(&mut reader, &unreadable(&readable)).unwrap().starts_with("retry: 1\n\nid: "));
+        told(&mut reader, &unreadable(&readable)).unwrap_err();
+        assert!(told(&mut reader, &readable).unwrap().contains("\ndata: a line\n"));
+        assert_eq!(told(&mut reader, &readable).unwrap(), "");
+
+        // One whose first event has a position, and one that is told of another log.
+        stream.prelude = b"retry: 2\n\n".to_vec();
+        stream.start = Start::Now;
+        let mut later = Reader::open(&mut stream, &readable, Framing::Plain, 1, Instant::now()).unwrap();
+        told(&mut later, &unreadable(&readable)).unwrap_err();
+        assert!(told(&mut later, &readable).unwrap().starts_with("retry: 2\n\nid: "));
+        fs::write(&log, "b\n".repeat(RESET_LINES + 1)).unwrap();
+        feed.refresh(Changes::ALL).unwrap();
+        let another = feed.view();
+        told(&mut later, &unreadable(&another)).unwrap_err();
+        let reset = told(&mut later, &another).unwrap();
+        assert!(reset.contains("event: reset\n") && reset.contains("\ndata: b\n"), "{reset}");
+    }
+}

@@ -5,7 +5,7 @@ use std::fs::File;
 use std::io::{self, Seek, Write};
 use std::os::unix::fs::{FileExt, MetadataExt};
 
-use crate::limits::{DISK_SPARE_BYTES, FINGERPRINT_WINDOW_BYTES};
+use crate::limits::FINGERPRINT_WINDOW_BYTES;
 use crate::room::cursor::{Cursor, Fingerprint};
 use crate::store::root::RoomDir;
 
@@ -136,6 +136,8 @@ fn reserve(file: &File, len: u64, more: usize) -> io::Result<()> {
     use nix::errno::Errno;
     use nix::fcntl::{FallocateFlags, fallocate};
     use nix::sys::statfs::fstatfs;
+
+    use crate::limits::DISK_SPARE_BYTES;
     let left = fstatfs(file)
         .map_or(0, |disk| disk.blocks_available().saturating_mul(u64::try_from(disk.block_size()).unwrap_or(0)));
     let (true, Ok(len), Ok(more)) = (left < DISK_SPARE_BYTES, len.try_into(), more.try_into()) else { return Ok(()) };

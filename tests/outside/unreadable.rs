@@ -113,15 +113,15 @@ fn a_stream_at_the_tip_goes_on_by_itself() {
     let event = stream.next();
     assert_eq!(event.event, "members", "no line was read: {event:?}");
     broken.end();
-    let later = rooms.line("R", "al", "later");
     assert_eq!(stream.messages(3), said);
+    let answer = poll.reply("GET");
+    assert!(answer.status == 200 && answer.text().starts_with(&said[0]), "{answer:?}");
+    let later = rooms.line("R", "al", "later");
     assert_eq!(stream.messages(1).pop().unwrap(), later);
     let event = bytes.until(|event| event.data.contains(&later));
     let told: String =
         event.iter().filter(|event| event.event != "control").map(|event| event.data.clone() + "\n").collect();
     assert_eq!(told.lines().filter(|line| !line.is_empty()).collect::<Vec<_>>(), [&said[..], &[later]].concat());
-    let answer = poll.reply("GET");
-    assert!(answer.status == 200 && answer.text().starts_with(&said[0]), "{answer:?}");
 }
 
 #[test]
