@@ -77,6 +77,8 @@ pub fn append_bytes(room: &RoomDir, bytes: &[u8]) -> io::Result<Appended> {
 fn appended(room: &RoomDir, mut file: File, bytes: &[u8]) -> io::Result<Appended> {
     let before = file.metadata()?;
     let identity = before.ino();
+    // Beforehand: once it is written, nothing may fail any more.
+    let directory = if before.len() == 0 { Some(room.try_clone()?) } else { None };
     write_whole(&mut file, before.len(), bytes)?;
     // The position is the one the write left behind: others may have appended since.
     let end = file.stream_position()?;
@@ -86,7 +88,7 @@ fn appended(room: &RoomDir, mut file: File, bytes: &[u8]) -> io::Result<Appended
     // more is one that won't hold.
     let _ = file.read_exact_at(&mut window, from);
     let id = Cursor::new(end, Fingerprint::of(identity, &window));
-    let directory = if end == bytes.len() as u64 { Some(room.try_clone()?) } else { None };
+    let directory = directory.filter(|_| end == bytes.len() as u64);
     Ok(Appended { id, file, identity, directory })
 }
 

@@ -16,6 +16,8 @@ use super::support::watch::is_by_kernel;
 
 const EVENTS: &[(&str, &str)] = &[("Accept", "text/event-stream")];
 
+const FORM: &str = "application/x-www-form-urlencoded";
+
 /// Lets a server have so many descriptors more than it has now.
 fn leave(server: &Server, more: usize) {
     let entries = std::fs::read_dir(format!("/proc/{}/fd", server.pid())).unwrap();
@@ -87,7 +89,7 @@ const PROGRAMS: &[(&str, &str, &str, &str)] = &[
 #[test]
 fn a_shell_programs_name_answers_503_without_descriptors_and_never_what_is_not_so() {
     let rooms = Rooms::empty();
-    rooms.create("R").avatar("R", "al").avatar("R", "bo");
+    rooms.create("First").create("R").avatar("R", "al").avatar("R", "bo");
     rooms.line("R", "al", "hello");
     let server = Server::serve(rooms.root(), &[]);
     let mut refused = 0;
@@ -98,14 +100,21 @@ fn a_shell_programs_name_answers_503_without_descriptors_and_never_what_is_not_s
         }
         leave(&server, more);
         for (method, path, body, expected) in PROGRAMS {
-            let form = [("Content-Type", "application/x-www-form-urlencoded")];
-            let answer = open.request(method, path, &form, body.as_bytes());
+            let answer = open.request(method, path, &[("Content-Type", FORM)], body.as_bytes());
             match answer.status {
                 503 => assert_eq!(answer.header("retry-after"), Some("10"), "{answer:?}"),
                 200 if more > 0 => assert!(answer.text().contains(expected), "{path} with {more}: {}", answer.text()),
                 _ => panic!("{method} {path} with {more} descriptors: {answer:?}"),
             }
             refused += usize::from(answer.status == 503);
+        }
+        // What is refused was not written, also where the log is to have its first line.
+        for (path, body) in
+            [("/chat-send-message", &b"room=First&user=al&msg=said"[..]), ("/rooms/First?user=al", b"said")]
+        {
+            rooms.rewrite("First", b"");
+            let answer = open.request("POST", path, &[("Content-Type", FORM)], body);
+            assert_eq!(answer.status == 503, rooms.log("First").is_empty(), "{path} with {more}: {answer:?}");
         }
         // A browser comes back to what was a stream.
         streaming.send("GET", "/chat-stream?room=R", EVENTS, b"");

@@ -1,9 +1,11 @@
 //! A log that can't be read for a while, as on a disk that breaks: who asks for it is told so, whoever listens already
 //! goes on by itself once it can be read again, with each line once, and nobody else feels it.
 
-use nix::sys::signal::Signal;
+use std::fs;
 use std::process::{Output, Stdio};
 use std::thread;
+
+use nix::sys::signal::Signal;
 
 use super::support::PATIENCE;
 use super::support::http::{Connection, Reply, Site};
@@ -162,9 +164,12 @@ fn a_log_that_becomes_another_meanwhile_is_noticed_then() {
     let mut stream = Stream::open(&site, "/rooms/R?format=raw", EVENTS);
     stream.next();
     let broken = Unreadable::begin(server.pid(), &rooms.log_path("R"));
-    // The same up to where the stream is, and longer.
+    // It sees nothing of what is between. What it had is there by another name, by which it can be read.
+    server.signal(Signal::SIGSTOP);
     let text = [&rooms.log("R")[..], b"another\n"].concat();
-    rooms.replace("R", &text);
+    fs::rename(rooms.log_path("R"), rooms.room("R").join("old")).unwrap();
+    rooms.append("R", &text);
+    server.signal(Signal::SIGCONT);
     wait_for_failure(&server, "can't be read, and is tried again");
     broken.end();
     let reset = stream.next_named("reset");
