@@ -120,7 +120,9 @@ fn a_shell_programs_name_answers_503_without_descriptors_and_never_what_is_not_s
         streaming.send("GET", "/chat-stream?room=R", EVENTS, b"");
         let (status, _, mut body) = streaming.into_body("GET");
         let (mut decoder, mut events, mut buffer) = (Decoder::default(), Vec::new(), [0; 1024]);
-        while let (true, Ok(count @ 1..)) = (events.is_empty(), body.read(&mut buffer)) {
+        while events.is_empty()
+            && let Ok(count @ 1..) = body.read(&mut buffer)
+        {
             events.extend(decoder.feed(&buffer[..count]));
         }
         match (status, events.first()) {
