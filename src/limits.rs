@@ -100,6 +100,10 @@ pub const STRETCH_MAX_BYTES: usize = 64 * 1024;
 /// How much is read at first where something is looked for from the end of a log.
 pub const BACKWARD_FIRST_BYTES: usize = 4 * 1024;
 
+/// With less than this a disk is almost full: a long line then has its place put by before it is written. Always to do so
+/// would double the time that one takes, and wake all who watch the room.
+pub const DISK_SPARE_BYTES: u64 = 16 * 1024 * 1024;
+
 /// How much of a room's encoded recent past is kept for readers a moment behind.
 pub const RING_MAX_BYTES: usize = 256 * 1024;
 

@@ -22,7 +22,7 @@ use crate::config::Config;
 use crate::gateway::variables::{Mount, Variables};
 use crate::limits::{BODY_MAX_BYTES, DISCARD_MAX_BYTES};
 use crate::live::admission::Admission;
-use crate::live::solo;
+use crate::live::solo::{self, Solo};
 use crate::live::stream::Stream;
 use crate::store::root::DataRoot;
 use crate::store::watch::WatchMode;
@@ -68,11 +68,14 @@ fn answer(variables: &Variables, out: &mut (impl Write + AsFd)) -> io::Result<u8
             let site = Site { root, pace, registry: None, ack: config.ack, admission };
             let mut response = router::handle(&site, &request);
             if let Body::Wait(wait) = &response.body {
-                if !solo::wait(wait, config.watch, out)? {
-                    return Ok(0);
-                }
-                request.waited = Some(wait.after);
-                response = router::handle(&site, &request);
+                response = match solo::wait(wait, config.watch, out) {
+                    Ok(false) => return Ok(0),
+                    Ok(true) => {
+                        request.waited = Some(wait.after);
+                        router::handle(&site, &request)
+                    }
+                    Err(error) => Problem::from(error).into_response(),
+                };
             }
             (response, config.watch)
         }
@@ -143,10 +146,11 @@ fn write_both(out: &mut impl Write, head: &[u8], body: &[u8]) -> io::Result<()> 
 }
 
 fn serve(stream: Stream, watch: WatchMode, head: Vec<u8>, out: &mut (impl Write + AsFd)) -> io::Result<()> {
-    if solo::serve(stream, watch, head, out)? {
-        return Ok(());
-    }
-    // It was there a moment ago.
-    let gone = Problem::new(StatusCode::NOT_FOUND, "the room is gone").into_response();
-    send(gone, false, watch, out)
+    let problem = match Solo::open(stream, watch) {
+        Ok(Some(solo)) => return solo.serve(head, out),
+        // It was there a moment ago.
+        Ok(None) => Problem::new(StatusCode::NOT_FOUND, "the room is gone"),
+        Err(error) => Problem::from(error),
+    };
+    send(problem.into_response(), false, watch, out)
 }

@@ -109,14 +109,26 @@ impl Reader {
     }
 
     /// Adds to `out` what is ready to be sent, up to about [`WRITE_MAX_BYTES`]. Adds nothing where
-    /// nothing is ready.
+    /// nothing is ready. Fails, and adds nothing, where that can't be read; it is still to be sent then.
     pub fn gather(&mut self, view: &View, now: Instant, out: &mut Vec<Bytes>, tally: &mut Tally) -> io::Result<()> {
         let (mut gathered, before, had_ended) = (0, tally.deliveries, self.ended);
         let is_first = self.prelude.is_some();
         while !self.ended && gathered < WRITE_MAX_BYTES && out.len() < WRITE_MAX_SLICES {
-            let Some(bytes) = self.step(view, tally)? else { break };
-            gathered += bytes.len();
-            out.push(bytes);
+            let before = self.subscription;
+            match self.step(view, tally) {
+                Ok(Some(bytes)) => {
+                    gathered += bytes.len();
+                    out.push(bytes);
+                }
+                Ok(None) => break,
+                Err(error) => {
+                    self.subscription = before;
+                    if gathered == 0 {
+                        return Err(error);
+                    }
+                    break;
+                }
+            }
         }
         if gathered > 0 || self.ended != had_ended {
             self.close_write(now, out);
@@ -174,17 +186,15 @@ impl Reader {
         let framing = self.encoding.framing;
         Ok(Some(match self.subscription.next(&view.tip) {
             Step::Wait => return Ok(None),
-            Step::State => match self.prelude.take() {
+            Step::State if self.prelude.is_some() => {
                 // The first event tells where the reader is, so that a reconnect goes on from there.
-                Some(prelude) => {
-                    let mut first = prelude.into_vec();
-                    let told = view.has_positions && self.subscription.holds();
-                    let at = told.then(|| view.cursor(self.subscription.offset())).transpose()?;
-                    first.extend(view.state_event(at));
-                    self.framed(first)
-                }
-                None => self.numbered(view.state(framing)),
-            },
+                let told = view.has_positions && self.subscription.holds();
+                let at = told.then(|| view.cursor(self.subscription.offset())).transpose()?;
+                let mut first = self.prelude.take().unwrap_or_default().into_vec();
+                first.extend(view.state_event(at));
+                self.framed(first)
+            }
+            Step::State => self.numbered(view.state(framing)),
             Step::Presence => self.numbered(view.presence(framing)),
             Step::Lines(from) => match view.batch(from) {
                 Some(batch) => {
@@ -259,8 +269,9 @@ impl Reader {
                     }
                 }
                 Step::Closed => {
+                    let closed = self.control(view, Standing::Closed)?;
                     self.ended = true;
-                    self.control(view, Standing::Closed)?
+                    closed
                 }
                 Step::Reset(..) | Step::Gone => {
                     self.ended = true;
@@ -310,5 +321,76 @@ impl Reader {
         let mut own = shared.to_vec();
         fastcgi::record::renumber(&mut own, self.request);
         own.into()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::live::admission::{Admission, Bounds};
+    use crate::live::feed::{Changes, Feed, Topic};
+    use crate::live::stream::Pace;
+    use crate::room::cursor::Cursor;
+    use crate::room::name::RoomName;
+    use crate::store::bell;
+    use crate::store::log::Log;
+    use crate::store::root::DataRoot;
+    use crate::store::watch::{Watch, WatchMode};
+    use std::fs::{self, File};
+    use std::sync::Arc;
+
+    fn told(reader: &mut Reader, view: &View) -> io::Result<String> {
+        let mut out = Vec::new();
+        reader.gather(view, Instant::now(), &mut out, &mut Tally::default())?;
+        Ok(String::from_utf8(out.concat()).unwrap())
+    }
+
+    #[test]
+    fn what_can_not_be_read_is_still_to_be_said() {
+        let dir = tempfile::tempdir().unwrap();
+        let log = dir.path().join("R/.log");
+        fs::create_dir(dir.path().join("R")).unwrap();
+        fs::write(&log, "a line\n").unwrap();
+        let root = Arc::new(DataRoot::open(dir.path()).unwrap());
+        let key = (root.clone(), Topic::Room(RoomName::parse("R").unwrap()));
+        let watcher: Arc<dyn Watch> = bell::hang(&root, WatchMode::Poll).unwrap();
+        let feed = Feed::open(&root, &key.1, &watcher, &Arc::default()).unwrap().unwrap();
+        let hour = Duration::from_secs(3600);
+        let mut stream = Stream {
+            slot: Admission::new(Bounds::default()).admit(&key, None).unwrap(),
+            start: Start::After(Cursor::ZERO),
+            format: Format::Raw,
+            user: None,
+            cursor: 0,
+            prelude: b"retry: 1\n\n".to_vec(),
+            once: false,
+            pace: Pace { ping: hour, lifetime: hour, long_poll: hour, padding: false },
+        };
+        let unreadable = |view: &Arc<View>| {
+            let log = Log::of(File::options().append(true).open(&log).unwrap()).unwrap();
+            let mut view = View::clone(view);
+            view.log = Some(Arc::new(log));
+            view
+        };
+        let readable = feed.view();
+        let mut reader = Reader::open(&mut stream, &readable, Framing::Plain, 1, Instant::now()).unwrap();
+        // Its first event has no position to look up, so that is said, and then the line is missing.
+        assert!(told(&mut reader, &unreadable(&readable)).unwrap().starts_with("retry: 1\n\nid: "));
+        told(&mut reader, &unreadable(&readable)).unwrap_err();
+        assert!(told(&mut reader, &readable).unwrap().contains("\ndata: a line\n"));
+        assert_eq!(told(&mut reader, &readable).unwrap(), "");
+
+        // One whose first event has a position, and one that is told of another log.
+        stream.prelude = b"retry: 2\n\n".to_vec();
+        stream.start = Start::Now;
+        let mut later = Reader::open(&mut stream, &readable, Framing::Plain, 1, Instant::now()).unwrap();
+        told(&mut later, &unreadable(&readable)).unwrap_err();
+        assert!(told(&mut later, &readable).unwrap().starts_with("retry: 2\n\nid: "));
+        fs::write(&log, "b\n".repeat(RESET_LINES + 1)).unwrap();
+        feed.refresh(Changes::ALL).unwrap();
+        let another = feed.view();
+        told(&mut later, &unreadable(&another)).unwrap_err();
+        let reset = told(&mut later, &another).unwrap();
+        assert!(reset.contains("event: reset\n") && reset.contains("\ndata: b\n"), "{reset}");
     }
 }

@@ -9,7 +9,7 @@ use std::time::Instant;
 
 use bytes::Bytes;
 
-use crate::limits::ACTIVITY_EVERY;
+use crate::limits::{ACTIVITY_EVERY, SWEEP_EVERY};
 use crate::live::attendance;
 use crate::live::encoding::Framing;
 use crate::live::feed::{Changes, Feed, Topic};
@@ -18,42 +18,72 @@ use crate::live::reader::Reader;
 use crate::live::stream::Stream;
 use crate::live::wait::Wait;
 use crate::store::avatars;
-use crate::store::bell;
+use crate::store::bell::{self, Bell};
 use crate::store::watch::{Watch, WatchMode};
 
-/// Writes a stream to `out` until it ends or its client has gone. `head` goes before all. Says
-/// whether the room is there: else nothing was written.
-pub fn serve(mut stream: Stream, mode: WatchMode, head: Vec<u8>, out: &mut (impl Write + AsFd)) -> io::Result<bool> {
-    let (root, topic) = stream.slot.key().clone();
-    let bell = bell::hang(&root, mode)?;
-    let watcher: Arc<dyn Watch> = bell.clone();
-    let Some(feed) = Feed::open(&root, &topic, &watcher, &Arc::default())? else { return Ok(false) };
-    let mut reader = Reader::open(&mut stream, &feed.view(), Framing::Plain, 1, Instant::now())?;
-    let mut stay = Stay::of(&stream);
-    let (mut pieces, mut tally) = (vec![Bytes::from(head)], Tally::default());
-    // What may have changed and was not all read yet.
-    let mut unread = feed.is_counting().then_some(Changes { state: true, ..Changes::default() });
-    loop {
-        reader.gather(&feed.view(), Instant::now(), &mut pieces, &mut tally)?;
-        if pieces.is_empty() && unread.is_none() && !reader.has_ended() {
-            let due = stay.due.map_or(reader.deadline(), |due| due.min(reader.deadline()));
-            if !bell.wait(out.as_fd(), Some(due))? {
-                return Ok(true);
+/// A stream that has not begun.
+pub struct Solo {
+    stream: Stream,
+    bell: Arc<dyn Bell>,
+    feed: Feed,
+    reader: Reader,
+}
+
+impl Solo {
+    /// The stream of this plan; `None` where the room is not there (any more).
+    pub fn open(mut stream: Stream, mode: WatchMode) -> io::Result<Option<Solo>> {
+        let (root, topic) = stream.slot.key();
+        let bell = bell::hang(root, mode)?;
+        let watcher: Arc<dyn Watch> = bell.clone();
+        let Some(feed) = Feed::open(root, topic, &watcher, &Arc::default())? else { return Ok(None) };
+        let reader = Reader::open(&mut stream, &feed.view(), Framing::Plain, 1, Instant::now())?;
+        Ok(Some(Solo { stream, bell, feed, reader }))
+    }
+
+    /// Writes it to `out` until it ends or its client has gone. `head` goes before all.
+    pub fn serve(self, head: Vec<u8>, out: &mut (impl Write + AsFd)) -> io::Result<()> {
+        let Solo { stream, bell, feed, mut reader } = self;
+        let mut stay = Stay::of(&stream);
+        let (mut pieces, mut failed) = (vec![Bytes::from(head)], false);
+        // What may have changed and was not all read yet.
+        let mut unread = feed.is_counting().then_some(Changes { state: true, ..Changes::default() });
+        loop {
+            let read = read(&feed, &mut reader, &mut unread, &mut pieces);
+            if let (Err(error), false) = (&read, failed) {
+                let _ = writeln!(io::stderr(), "chatroom: the log can't be read, and is tried again: {error}");
             }
-            let hints = bell.take()?;
-            unread = hints.iter().filter_map(|hint| feed.concern(hint)).reduce(Changes::and);
-        }
-        if pieces.is_empty() {
-            unread = unread.map_or(Ok(None), |changes| feed.refresh(changes))?;
-            reader.gather(&feed.view(), Instant::now(), &mut pieces, &mut tally)?;
-        }
-        // Also where there is always something to say.
-        reader.tick(Instant::now(), &mut pieces);
-        stay.renew(&stream);
-        if !write(out, &mut pieces)? || reader.has_ended() {
-            return Ok(true);
+            failed = read.is_err();
+            if pieces.is_empty() && (unread.is_none() || failed) && !reader.has_ended() {
+                let again = failed.then(|| Instant::now() + SWEEP_EVERY);
+                let due = [stay.due, again].into_iter().flatten().fold(reader.deadline(), Instant::min);
+                if !bell.wait(out.as_fd(), Some(due))? {
+                    return Ok(());
+                }
+                let hints = bell.take()?;
+                unread = hints.iter().filter_map(|hint| feed.concern(hint)).chain(unread).reduce(Changes::and);
+            }
+            // Also where there is always something to say.
+            reader.tick(Instant::now(), &mut pieces);
+            stay.renew(&stream);
+            if !write(out, &mut pieces)? || reader.has_ended() {
+                return Ok(());
+            }
         }
     }
+}
+
+/// Adds to `pieces` what is ready to be sent, and reads what is `unread` where nothing is.
+fn read(feed: &Feed, reader: &mut Reader, unread: &mut Option<Changes>, pieces: &mut Vec<Bytes>) -> io::Result<()> {
+    let mut tally = Tally::default();
+    reader.gather(&feed.view(), Instant::now(), pieces, &mut tally)?;
+    if let (true, Some(changes)) = (pieces.is_empty(), *unread) {
+        let read = feed.refresh(changes);
+        *unread = read.as_ref().map_or(Some(changes), |more| *more);
+        // What was read before something failed is handed on, too.
+        reader.gather(&feed.view(), Instant::now(), pieces, &mut tally)?;
+        read?;
+    }
+    Ok(())
 }
 
 /// Waits until there is something to say to one who waits, or its time is over. Says whether `out` is still read.

@@ -27,6 +27,8 @@ pub struct Subscriber {
     failed: Option<Outcome>,
     /// Nobody tells when its socket is free, for want of a descriptor: it is tried from time to time.
     untold: bool,
+    /// What it is to be sent can't be read: that is tried from time to time.
+    unreadable: bool,
     /// Wakes the task that waits for the socket.
     waker: Option<Waker>,
     /// Its index among the readers of its feed.
@@ -57,8 +59,6 @@ pub enum Outcome {
     Gone,
     /// The reader took nothing for too long.
     Stuck,
-    /// The log could not be read.
-    Unreadable,
 }
 
 /// What the peer's bytes mean while a stream goes on.
@@ -85,6 +85,7 @@ impl Subscriber {
             stuck_since: None,
             failed: None,
             untold: false,
+            unreadable: false,
             waker: None,
             index: 0,
         }
@@ -125,9 +126,13 @@ impl Subscriber {
                 return self.wake();
             }
             turn.pieces.clear();
-            if let Err(error) = self.reader.gather(view, now, &mut turn.pieces, &mut turn.tally) {
-                warn!(%error, "a stream ends: its log can't be read");
-                return self.fail(Outcome::Unreadable);
+            let gathered = self.reader.gather(view, now, &mut turn.pieces, &mut turn.tally);
+            let was_unreadable = std::mem::replace(&mut self.unreadable, gathered.is_err());
+            if let Err(error) = gathered {
+                if !was_unreadable {
+                    warn!(%error, "a stream waits: its log can't be read");
+                }
+                return;
             }
             if turn.pieces.is_empty() {
                 if self.reader.has_ended() {
@@ -188,7 +193,7 @@ impl Subscriber {
             self.feed.metrics().stuck.inc();
             return self.fail(Outcome::Stuck);
         }
-        if std::mem::take(&mut self.untold) {
+        if std::mem::take(&mut self.untold) || self.unreadable {
             self.wake();
         }
         if self.unsent.is_empty() && now >= self.reader.deadline() {

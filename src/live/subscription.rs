@@ -26,7 +26,7 @@ pub struct Tip {
 }
 
 /// One reader's place.
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy)]
 pub struct Subscription {
     epoch: u64,
     offset: u64,

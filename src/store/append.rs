@@ -52,7 +52,8 @@ pub fn append(room: &RoomDir, line: &[u8]) -> io::Result<Appended> {
 /// The same to a file that is open for reading and appending.
 pub fn append_to(file: &mut File, line: &[u8]) -> io::Result<()> {
     let line = healing(file, line)?;
-    write_once(file, &line)
+    let len = file.metadata()?.len();
+    write_whole(file, len, &line)
 }
 
 /// What is to be written so that `line` is a line. Where the last one seems torn, `file` is locked: of several who see
@@ -74,8 +75,11 @@ pub fn append_bytes(room: &RoomDir, bytes: &[u8]) -> io::Result<Appended> {
 }
 
 fn appended(room: &RoomDir, mut file: File, bytes: &[u8]) -> io::Result<Appended> {
-    let identity = file.metadata()?.ino();
-    write_once(&mut file, bytes)?;
+    let before = file.metadata()?;
+    let identity = before.ino();
+    // Beforehand: once it is written, nothing may fail any more.
+    let directory = if before.len() == 0 { Some(room.try_clone()?) } else { None };
+    write_whole(&mut file, before.len(), bytes)?;
     // The position is the one the write left behind: others may have appended since.
     let end = file.stream_position()?;
     let mut window = vec![0; end.min(FINGERPRINT_WINDOW_BYTES) as usize];
@@ -84,7 +88,7 @@ fn appended(room: &RoomDir, mut file: File, bytes: &[u8]) -> io::Result<Appended
     // more is one that won't hold.
     let _ = file.read_exact_at(&mut window, from);
     let id = Cursor::new(end, Fingerprint::of(identity, &window));
-    let directory = if end == bytes.len() as u64 { Some(room.try_clone()?) } else { None };
+    let directory = directory.filter(|_| end == bytes.len() as u64);
     Ok(Appended { id, file, identity, directory })
 }
 
@@ -97,7 +101,13 @@ fn is_torn(file: &File, len: u64) -> io::Result<bool> {
     Ok(last != [b'\n'])
 }
 
-fn write_once(file: &mut File, bytes: &[u8]) -> io::Result<()> {
+/// One `write`, to a file that is about `len` long: all of `bytes` or none.
+fn write_whole(file: &mut File, len: u64, bytes: &[u8]) -> io::Result<()> {
+    // Within a page a write is whole or fails. One that goes on to the next could find a part of its place, so where the
+    // disk is almost full it has its place first. Most lines are short, and few of them go on.
+    if len % PAGE_BYTES + bytes.len() as u64 > PAGE_BYTES {
+        reserve(file, len, bytes.len())?;
+    }
     let written = loop {
         match file.write(bytes) {
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
@@ -107,13 +117,42 @@ fn write_once(file: &mut File, bytes: &[u8]) -> io::Result<()> {
     if written == bytes.len() {
         return Ok(());
     }
-    // The disk is full. What was written is taken back, unless somebody wrote behind it: then it
-    // is a torn line, which the next writer ends.
+    // It may not grow so far, somebody took the place, or the file system can't give any beforehand. What was written is
+    // taken back, unless somebody wrote behind it: then it is a torn line, which the next writer ends. Who writes behind
+    // it between this look and the next call loses that, for there is no call that does both. To leave it there instead
+    // would spoil the next line of every shell, and to end it needs the byte that is not there.
     let end = file.stream_position()?;
     if file.metadata()?.len() == end {
-        file.set_len(end - written as u64)?;
+        // Where that may not be (`chattr +a`) it is a torn line, too.
+        let _ = file.set_len(end - written as u64);
     }
     Err(io::Error::from(io::ErrorKind::StorageFull))
+}
+
+/// The smallest that pages are anywhere.
+const PAGE_BYTES: u64 = 4096;
+
+/// Has the file system put blocks by for what comes at the end of a file, where it has few. Fails where it has none left.
+#[cfg(target_os = "linux")]
+fn reserve(file: &File, len: u64, more: usize) -> io::Result<()> {
+    use nix::errno::Errno;
+    use nix::fcntl::{FallocateFlags, fallocate};
+    use nix::sys::statfs::fstatfs;
+
+    use crate::limits::DISK_SPARE_BYTES;
+    let left = fstatfs(file)
+        .map_or(0, |disk| disk.blocks_available().saturating_mul(u64::try_from(disk.block_size()).unwrap_or(0)));
+    let (true, Ok(len), Ok(more)) = (left < DISK_SPARE_BYTES, len.try_into(), more.try_into()) else { return Ok(()) };
+    match fallocate(file, FallocateFlags::FALLOC_FL_KEEP_SIZE, len, more) {
+        Err(error @ (Errno::ENOSPC | Errno::EDQUOT | Errno::EFBIG)) => Err(error.into()),
+        // Not every file system can; what there is is found out by writing, then.
+        _ => Ok(()),
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+fn reserve(_: &File, _: u64, _: usize) -> io::Result<()> {
+    Ok(())
 }
 
 #[cfg(test)]

@@ -10,7 +10,7 @@ use crate::limits::{COUNT_TURN_BYTES, COUNT_TURN_ROOMS, STRETCH_MAX_BYTES};
 use crate::room::line;
 use crate::room::name::RoomName;
 use crate::store::log::Log;
-use crate::store::root::DataRoot;
+use crate::store::root::{DataRoot, is_out_of_descriptors};
 
 /// The messages of each room. As JSON: `{"General":3,"Ops":0}`, in the byte order of the names.
 #[derive(Debug, Default)]
@@ -45,8 +45,11 @@ impl Counts {
             let Some(name) = self.unread.first().cloned() else { return Ok(false) };
             let count = self.rooms.entry(name.clone()).or_default();
             let log = match root.room(&name)? {
-                // What is no log has no messages.
-                Some(room) => Log::open(&room).unwrap_or_default(),
+                Some(room) => match Log::open(&room) {
+                    Err(error) if is_out_of_descriptors(&error) => return Err(error),
+                    // What is no log has no messages.
+                    opened => opened.unwrap_or_default(),
+                },
                 None => None,
             };
             match log {

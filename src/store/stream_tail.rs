@@ -62,8 +62,8 @@ impl StreamTail {
             searched: 0,
         };
         let Some(room) = root.stream(name)? else { return Ok(None) };
-        tail.kind = tail.kind_in(&room)?;
-        tail.reopen(&room)?;
+        let kind = tail.kind_in(&room)?;
+        tail.reopen(Some(&room), kind)?;
         Ok(Some(tail))
     }
 
@@ -100,12 +100,11 @@ impl StreamTail {
         if !self.kind.settled || self.stamp()? != self.kind.stamp {
             let Some(room) = root.stream(&self.name)? else { return Ok(Look::Nothing) };
             let kind = self.kind_in(&room)?;
-            let (was, is) = (self.kind.generation(), kind.generation());
-            self.kind = kind;
-            if was != is {
-                self.reopen(&room)?;
+            if self.kind.generation() != kind.generation() {
+                self.reopen(Some(&room), kind)?;
                 return Ok(Look::Reset(Stale::Replaced));
             }
+            self.kind = kind;
         }
         if self.kind.sidecar.as_ref().and_then(|sidecar| sidecar.intent.as_ref()).is_some_and(|intent| intent.closes) {
             // Where it ends is known in a moment, and then the sidecar is another.
@@ -113,7 +112,7 @@ impl StreamTail {
         }
         let Some(log) = self.log.clone() else {
             let Some(room) = named.and(root.stream(&self.name)?) else { return Ok(Look::Nothing) };
-            self.reopen(&room)?;
+            self.reopen(Some(&room), self.kind.clone())?;
             // A log that comes into being is read from its beginning.
             self.rewind();
             return self.log.clone().map_or(Ok(Look::Nothing), |log| self.grow(&log, log.size()?));
@@ -198,35 +197,39 @@ impl StreamTail {
     }
 
     fn restart(&mut self, root: &DataRoot, stale: Stale) -> io::Result<Look> {
-        match root.stream(&self.name)? {
-            Some(room) => self.reopen(&room)?,
-            None => {
-                self.log = None;
-                self.rewind();
-            }
-        }
+        self.reopen(root.stream(&self.name)?.as_ref(), self.kind.clone())?;
         Ok(Look::Reset(stale))
     }
 
-    /// Begins at the end of the log that is there now.
-    fn reopen(&mut self, room: &RoomDir) -> io::Result<()> {
-        self.rewind();
-        let log = Log::open(room)?;
-        self.log = match &self.kind.sidecar {
-            Some(sidecar) => log.map(|log| log.of_lineage(sidecar.lineage())),
-            None => log,
-        }
-        .map(Arc::new);
-        if let Some(log) = self.log.clone() {
+    /// Begins at the end of the log that is there now. Where that can't be read nothing is another: the next look finds
+    /// what this one did.
+    fn reopen(&mut self, room: Option<&RoomDir>, kind: Kind) -> io::Result<()> {
+        let (name, log_path, sidecar_path) = (self.name.clone(), self.log_path.clone(), self.sidecar_path.clone());
+        let mut new = StreamTail {
+            name,
+            log_path,
+            sidecar_path,
+            kind,
+            log: None,
+            end: 0,
+            window: Vec::new(),
+            reach: 0,
+            searched: 0,
+        };
+        if let Some(log) = room.map_or(Ok(None), Log::open)? {
+            let log = Arc::new(match &new.kind.sidecar {
+                Some(sidecar) => log.of_lineage(sidecar.lineage()),
+                None => log,
+            });
             let size = log.size()?;
-            if self.kind.is_lines() {
-                let size = self.closed().map_or(size, |closed| closed.min(size));
-                self.end = log.whole_before(size)?;
+            new.end = if new.kind.is_lines() {
+                log.whole_before(new.closed().map_or(size, |closed| closed.min(size)))?
             } else {
-                self.end = self.reach_in(&log, size)?;
-            }
-            (self.reach, self.window) = (self.end, log.window(self.end)?);
+                new.reach_in(&log, size)?
+            };
+            (new.reach, new.window, new.log) = (new.end, log.window(new.end)?, Some(log));
         }
+        *self = new;
         Ok(())
     }
 

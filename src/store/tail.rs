@@ -109,18 +109,21 @@ impl Tail {
         Ok(Look::Reset(stale))
     }
 
+    /// Begins at the end of the log that is there now. Where that can't be read nothing is another: the next look finds
+    /// what this one did.
     fn reopen(&mut self, root: &DataRoot) -> io::Result<()> {
-        self.log = match root.room(&self.room)? {
+        let log = match root.room(&self.room)? {
             Some(room) => Log::open(&room)?.map(Arc::new),
             None => None,
         };
-        match self.log.clone() {
+        let (end, window) = match &log {
             Some(log) => {
                 let end = log.whole_before(log.size()?)?;
-                (self.end, self.window, self.searched) = (end, log.window(end)?, 0);
+                (end, log.window(end)?)
             }
-            None => (self.end, self.window, self.searched) = (0, Vec::new(), 0),
-        }
+            None => (0, Vec::new()),
+        };
+        (self.log, self.end, self.window, self.searched) = (log, end, window, 0);
         Ok(())
     }
 }

@@ -1,6 +1,7 @@
 //! Descriptors, inotify instances or watches are used up: what is asked for then waits or is answered with 503, streams
 //! go on, and all is as before once there are some again.
 
+use std::io::Read;
 use std::net::TcpStream;
 
 use super::support::PATIENCE;
@@ -14,6 +15,8 @@ use super::support::wait::wait_until;
 use super::support::watch::is_by_kernel;
 
 const EVENTS: &[(&str, &str)] = &[("Accept", "text/event-stream")];
+
+const FORM: &str = "application/x-www-form-urlencoded";
 
 /// Lets a server have so many descriptors more than it has now.
 fn leave(server: &Server, more: usize) {
@@ -66,6 +69,74 @@ fn a_server_without_descriptors_answers_503_and_recovers() {
         limit(server.pid(), "nofile", 1000);
     }
     assert_eq!(site.post("/rooms/R?user=al", "text/plain", b"as before").status, 201);
+}
+
+/// What each of the shell programs' names answers, and what is in it where it can.
+const PROGRAMS: &[(&str, &str, &str, &str)] = &[
+    ("GET", "/chat-list-rooms", "", "<div class=\"last-msg\">[2026-01-31 12:00:00] al: hello</div>"),
+    ("GET", "/chat-get-messages?room=R", "", "hello"),
+    ("GET", "/chat-list-avatars?room=R", "", "\"bo\""),
+    ("GET", "/chat-count-avatars?room=R", "", "\"count\""),
+    ("POST", "/chat-send-message", "room=R&user=al&msg=said", "Message sent"),
+    ("GET", "/chat-create-room?name=R", "", "already exists"),
+    ("POST", "/chat-create-avatar", "room=R&user=bo", "Avatar created"),
+    ("POST", "/chat-rename-avatar", "room=R&old_user=nobody&new_user=some", "Old avatar not found"),
+    ("POST", "/chat-delete-avatar", "room=R&user=nobody", "Avatar deleted"),
+    ("POST", "/chat-move-avatar", "{\"room\":\"R\",\"username\":\"bo\"}", "\"success\":true"),
+    ("GET", "/chat-delete-room?room=Nowhere", "", "Room not found"),
+];
+
+#[test]
+fn a_shell_programs_name_answers_503_without_descriptors_and_never_what_is_not_so() {
+    let rooms = Rooms::empty();
+    rooms.create("First").create("R").avatar("R", "al").avatar("R", "bo");
+    rooms.line("R", "al", "hello");
+    let server = Server::serve(rooms.root(), &[]);
+    let mut refused = 0;
+    for more in 0..6 {
+        let [mut open, mut streaming] = [(); 2].map(|()| Connection::open(server.addr()));
+        for connection in [&mut open, &mut streaming] {
+            assert_eq!(connection.request("GET", "/healthz", &[], b"").status, 200);
+        }
+        leave(&server, more);
+        for (method, path, body, expected) in PROGRAMS {
+            let answer = open.request(method, path, &[("Content-Type", FORM)], body.as_bytes());
+            match answer.status {
+                503 => assert_eq!(answer.header("retry-after"), Some("10"), "{answer:?}"),
+                200 if more > 0 => assert!(answer.text().contains(expected), "{path} with {more}: {}", answer.text()),
+                _ => panic!("{method} {path} with {more} descriptors: {answer:?}"),
+            }
+            refused += usize::from(answer.status == 503);
+        }
+        // What is refused was not written, also where the log is to have its first line.
+        for (path, body) in
+            [("/chat-send-message", &b"room=First&user=al&msg=said"[..]), ("/rooms/First?user=al", b"said")]
+        {
+            rooms.rewrite("First", b"");
+            let answer = open.request("POST", path, &[("Content-Type", FORM)], body);
+            assert_eq!(answer.status == 503, rooms.log("First").is_empty(), "{path} with {more}: {answer:?}");
+        }
+        // A browser comes back to what was a stream.
+        streaming.send("GET", "/chat-stream?room=R", EVENTS, b"");
+        let (status, _, mut body) = streaming.into_body("GET");
+        let (mut decoder, mut events, mut buffer) = (Decoder::default(), Vec::new(), [0; 1024]);
+        while events.is_empty()
+            && let Ok(count @ 1..) = body.read(&mut buffer)
+        {
+            events.extend(decoder.feed(&buffer[..count]));
+        }
+        match (status, events.first()) {
+            (503, None) if more > 0 => {}
+            (200, Some(event)) if event.event == "error" => assert_eq!(event.json()["code"], 503),
+            (200, Some(event)) if more > 0 => assert_eq!(names(event), ["al", "bo"]),
+            _ => panic!("a stream with {more} descriptors: {status} {events:?}"),
+        }
+        limit(server.pid(), "nofile", 1000);
+        // What was said is no line of the last ones any more.
+        rooms.line("R", "al", "hello");
+    }
+    assert!(refused > PROGRAMS.len(), "some are refused also where there is one descriptor: {refused}");
+    assert_eq!(rooms.avatars("R"), ["al", "bo"]);
 }
 
 #[test]

@@ -1,6 +1,9 @@
 //! The disk is full, read-only, limited or broken: what can't be written is refused with a problem document, nothing
 //! half-written stays, and reading goes on.
 
+use nix::errno::Errno;
+use nix::sys::inotify::{AddWatchFlags, InitFlags, Inotify};
+
 use super::support::confined::{Confined, limit};
 use super::support::http::{Reply, Site};
 use super::support::process::tool;
@@ -116,8 +119,12 @@ fn a_disk_that_is_full_while_a_line_is_written() {
     for pages in 0..5 {
         confined.fill_but(pages);
         let log = confined.rooms.log("R");
+        let modified = Inotify::init(InitFlags::IN_NONBLOCK).unwrap();
+        modified.add_watch(&confined.rooms.log_path("R"), AddWatchFlags::IN_MODIFY).unwrap();
         assert_problem(&site.post("/rooms/R?user=al", "text/plain", long.as_bytes()), 507);
         assert!(confined.rooms.log("R") == log, "after {pages} pages");
+        // Nothing had to be taken back, with which something of somebody else's could have gone.
+        assert_eq!(modified.read_events().unwrap_err(), Errno::EAGAIN, "after {pages} pages");
         confined.free();
         assert_eq!(site.post("/rooms/R?user=al", "text/plain", pages.to_string().as_bytes()).status, 201);
         assert!(stream.next_named("message").data.ends_with(&format!("al: {pages}")));

@@ -10,14 +10,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
 use nix::fcntl::{FcntlArg, FdFlag, fcntl};
-use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use nix::sys::signal::Signal;
 
 use super::cases::killed::again_and_again;
 use super::support::PATIENCE;
 use super::support::fastcgi::{Client, params};
 use super::support::http::Site;
-use super::support::process::{Process, clean, tool};
+use super::support::process::{Process, clean, raise_descriptors, tool};
 use super::support::rooms::Rooms;
 use super::support::server::{Server, binary, chatroom};
 use super::support::sse::Stream;
@@ -167,8 +166,7 @@ fn hangups_that_come_together_end_nothing() {
 
 #[test]
 fn many_readers_of_a_server_that_stops_do_not_come_back_at_once() {
-    let most = getrlimit(Resource::RLIMIT_NOFILE).unwrap().1;
-    setrlimit(Resource::RLIMIT_NOFILE, most, most).unwrap();
+    raise_descriptors();
     let rooms = Rooms::example();
     let mut server = Server::serve(rooms.root(), &[]);
     let last_words = |server: &mut Server, count: usize| -> Vec<u64> {

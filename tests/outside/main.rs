@@ -16,4 +16,5 @@ mod fastcgi;
 mod killed;
 mod page;
 mod readme;
+mod unreadable;
 mod ways;

@@ -134,6 +134,14 @@ pub fn kilobytes(pid: u32, name: &str) -> u64 {
     line.trim().trim_end_matches(" kB").parse().expect("a number")
 }
 
+/// How much memory a process has for itself alone, exactly, in kilobytes.
+pub fn private_kilobytes(pid: u32) -> u64 {
+    let path = format!("/proc/{pid}/smaps_rollup");
+    let rollup = fs::read_to_string(&path).unwrap_or_else(|error| panic!("{path}: {error}"));
+    let figure = |line: &str| line.strip_prefix("Private_")?.split_whitespace().nth(1)?.parse::<u64>().ok();
+    rollup.lines().filter_map(figure).sum()
+}
+
 /// Whether a process has this open: a part of the name of what a descriptor is.
 pub fn has_open(pid: u32, what: &str) -> bool {
     let entries = fs::read_dir(Path::new("/proc").join(pid.to_string()).join("fd")).expect("the process is there");

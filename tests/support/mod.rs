@@ -19,6 +19,7 @@ pub mod server;
 pub mod spawn_fcgi;
 pub mod sse;
 pub mod tenacious;
+pub mod unreadable;
 pub mod wait;
 pub mod watch;
 

@@ -3,6 +3,7 @@
 use super::PATIENCE;
 use super::wait::wait_until;
 use super::watch;
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use nix::sys::signal::{Signal, kill, killpg};
 use nix::sys::wait::{Id, WaitPidFlag, WaitStatus, waitid};
 use nix::unistd::Pid;
@@ -14,6 +15,13 @@ use std::sync::mpsc::{self, Receiver};
 use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
+
+/// Lets this process, and those that it starts from now on, have as many descriptors as may be; how many that is.
+pub fn raise_descriptors() -> usize {
+    let most = getrlimit(Resource::RLIMIT_NOFILE).expect("the limit").1;
+    setrlimit(Resource::RLIMIT_NOFILE, most, most).expect("a soft limit may be as the hard one");
+    usize::try_from(most).unwrap_or(usize::MAX)
+}
 
 /// A command for an installed program, in an environment without anything of chatroom's.
 pub fn tool(program: &str) -> Command {

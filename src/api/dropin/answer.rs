@@ -1,14 +1,54 @@
-//! What the programs say, in the forms that their pages read: always with status 200.
+//! What the programs say, in the forms that their pages read: with status 200, but where they can know nothing.
+
+use std::borrow::Cow;
+use std::io;
 
 use http::{Method, StatusCode};
 use serde::Serialize;
 
 use crate::api::exchange::{BadBody, Request, Response};
+use crate::api::problem::Problem;
+use crate::store::root::is_out_of_descriptors;
 use crate::wire::form::Fields;
 use crate::wire::json;
 
 /// That a page of another site wanted to change something.
 pub const CROSS_SITE: &str = "A page of another site may not do this";
+
+/// Why a program does not do what it was asked for.
+pub enum Refusal {
+    /// A sentence, which it says in its own form.
+    Said(Cow<'static, str>),
+    /// It is to be asked again later: nothing is known now, for want of descriptors.
+    Later(Problem),
+}
+
+impl From<&'static str> for Refusal {
+    fn from(text: &'static str) -> Refusal {
+        Refusal::Said(text.into())
+    }
+}
+
+impl From<String> for Refusal {
+    fn from(text: String) -> Refusal {
+        Refusal::Said(text.into())
+    }
+}
+
+impl Refusal {
+    /// What a program that says `text` where its files fail says of this failure.
+    pub fn of(text: &'static str) -> impl FnOnce(io::Error) -> Refusal {
+        move |error| if is_out_of_descriptors(&error) { Refusal::Later(error.into()) } else { text.into() }
+    }
+
+    /// The answer, with a sentence in the form `told`.
+    pub fn into_response(self, told: impl FnOnce(&str) -> Response) -> Response {
+        match self {
+            Refusal::Said(text) => told(&text),
+            Refusal::Later(problem) => problem.into_response(),
+        }
+    }
+}
 
 /// It is done.
 pub fn success(text: &str) -> Response {

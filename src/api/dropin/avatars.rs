@@ -5,7 +5,7 @@ use std::io;
 use serde::Deserialize;
 use serde_json::json;
 
-use crate::api::dropin::answer::{self, CROSS_SITE, posted, trimmed};
+use crate::api::dropin::answer::{self, CROSS_SITE, Refusal, posted, trimmed};
 use crate::api::dropin::{ROOM_NOT_FOUND, find_room};
 use crate::api::exchange::{Request, Response};
 use crate::api::identity;
@@ -17,29 +17,26 @@ use crate::store::avatars::{self, Moved};
 use crate::store::root::RoomDir;
 use crate::wire::form::Fields;
 
-type Refusal = &'static str;
-
 /// Who is in a room.
 pub fn list(site: &Site<'_>, query: &Fields) -> Response {
-    match members(site, query) {
-        Ok(members) => answer::json(&members),
-        Err(error) => answer::json(&json!({ "error": error })),
-    }
+    members(site, query).map_or_else(refused, |members| answer::json(&members))
 }
 
 /// How many are in a room.
 pub fn count(site: &Site<'_>, query: &Fields) -> Response {
-    match members(site, query) {
-        Ok(members) => answer::json(&json!({ "count": members.iter().count() })),
-        Err(error) => answer::json(&json!({ "error": error })),
-    }
+    let counted = |members: Members| answer::json(&json!({ "count": members.iter().count() }));
+    members(site, query).map_or_else(refused, counted)
+}
+
+fn refused(refusal: Refusal) -> Response {
+    refusal.into_response(|error| answer::json(&json!({ "error": error })))
 }
 
 fn members(site: &Site<'_>, query: &Fields) -> Result<Members, Refusal> {
     let name = trimmed(query, "room").ok_or("Room name required")?;
     let (name, room) = find_room(site, name)?;
     let swept = site.sweep(&name, &room).and_then(|()| avatars::members(&room));
-    swept.map_err(|_| ROOM_NOT_FOUND)
+    swept.map_err(Refusal::of(ROOM_NOT_FOUND))
 }
 
 /// Somebody comes.
@@ -47,15 +44,15 @@ pub fn create(site: &Site<'_>, request: &Request) -> Response {
     let create = || {
         let fields = changing(request)?;
         let (Some(room), Some(user)) = (trimmed(&fields, "room"), fields.get("user")) else {
-            return Err("Room and user required");
+            return Err("Room and user required".into());
         };
         RoomName::parse(room).map_err(|_| "Invalid room name")?;
         if user == SYSTEM {
-            return Err("Invalid username. 'log' is a reserved name.");
+            return Err("Invalid username. 'log' is a reserved name.".into());
         }
         let user = allowed(request, user)?;
         let (_, room) = find_room(site, room)?;
-        attendance::join_once(&room, &user).map_err(|_| "Failed to create avatar")
+        attendance::join_once(&room, &user).map_err(Refusal::of("Failed to create avatar"))
     };
     told("✓ Avatar created", create())
 }
@@ -67,16 +64,16 @@ pub fn rename(site: &Site<'_>, request: &Request) -> Response {
         let (Some(room), Some(old), Some(new)) =
             (trimmed(&fields, "room"), fields.get("old_user"), fields.get("new_user"))
         else {
-            return Err("Room, old username, and new username required");
+            return Err("Room, old username, and new username required".into());
         };
         RoomName::parse(room).map_err(|_| "Invalid room name")?;
         let (old, new) = (allowed(request, old)?, allowed(request, new)?);
         let (_, room) = find_room(site, room)?;
         match attendance::rename(&room, &old, &new) {
             Ok(Moved::Done) => Ok(()),
-            Ok(Moved::NotHere) => Err("Old avatar not found"),
-            Ok(Moved::Taken) => Err("New username already exists"),
-            Err(_) => Err("Failed to rename avatar"),
+            Ok(Moved::NotHere) => Err("Old avatar not found".into()),
+            Ok(Moved::Taken) => Err("New username already exists".into()),
+            Err(error) => Err(Refusal::of("Failed to rename avatar")(error)),
         }
     };
     told("✓ Avatar renamed", rename())
@@ -87,12 +84,12 @@ pub fn delete(site: &Site<'_>, request: &Request) -> Response {
     let delete = || {
         let fields = changing(request)?;
         let (Some(room), Some(user)) = (trimmed(&fields, "room"), fields.get("user")) else {
-            return Err("Room and user required");
+            return Err("Room and user required".into());
         };
         RoomName::parse(room).map_err(|_| "Invalid room name")?;
         let user = allowed(request, user)?;
         let (_, room) = find_room(site, room)?;
-        take_away(&room, &user).map_err(|_| "Failed to delete avatar")
+        take_away(&room, &user).map_err(Refusal::of("Failed to delete avatar"))
     };
     told("✓ Avatar deleted", delete())
 }
@@ -122,25 +119,25 @@ struct Move {
 pub fn move_on(site: &Site<'_>, request: &Request) -> Response {
     let go = || {
         if request.is_cross_site() {
-            return Err(CROSS_SITE);
+            return Err(CROSS_SITE.into());
         }
         let line = request.body().map_err(answer::bad_body)?.split(|byte| *byte == b'\n').next().unwrap_or_default();
         let asked: Move = serde_json::from_slice(line).map_err(|_| "Missing required parameters")?;
         if asked.room.is_empty() || asked.username.is_empty() {
-            return Err("Missing required parameters");
+            return Err("Missing required parameters".into());
         }
         let user = allowed(request, &asked.username).map_err(|_| "Username contains invalid characters")?;
         let room = RoomName::parse(&asked.room).map_err(|_| "Invalid room name")?;
         let old_room = Some(&asked.old_room).filter(|name| !name.is_empty());
         let old_room = old_room.map(|name| RoomName::parse(name)).transpose().map_err(|_| "Invalid old room name")?;
         move_between(site, old_room.filter(|old| *old != room).as_ref(), &room, &user)
-            .map_err(|_| "Failed to move avatar")
+            .map_err(Refusal::of("Failed to move avatar"))
     };
-    answer::json_line(match go() {
-        Ok(true) => r#"{"success":true,"moved":true}"#.to_owned(),
-        Ok(false) => r#"{"success":true,"moved":false,"created":true}"#.to_owned(),
-        Err(error) => json!({ "error": error }).to_string(),
-    })
+    match go() {
+        Ok(true) => answer::json_line(r#"{"success":true,"moved":true}"#),
+        Ok(false) => answer::json_line(r#"{"success":true,"moved":false,"created":true}"#),
+        Err(refusal) => refusal.into_response(|error| answer::json_line(json!({ "error": error }).to_string())),
+    }
 }
 
 /// Says whether the avatar was somewhere before.
@@ -160,14 +157,14 @@ fn move_between(site: &Site<'_>, old: Option<&RoomName>, new: &RoomName, user: &
 
 /// The fields of a request that changes something.
 fn changing(request: &Request) -> Result<Fields, Refusal> {
-    if request.is_cross_site() { Err(CROSS_SITE) } else { posted(request).map_err(answer::bad_body) }
+    if request.is_cross_site() { Err(CROSS_SITE.into()) } else { Ok(posted(request).map_err(answer::bad_body)?) }
 }
 
 fn allowed(request: &Request, user: &str) -> Result<UserName, Refusal> {
     let user = UserName::parse(user).map_err(|_| "Invalid username")?;
-    identity::may_act_for(request, &user).map(|()| user).map_err(|_| "Invalid username")
+    Ok(identity::may_act_for(request, &user).map(|()| user).map_err(|_| "Invalid username")?)
 }
 
 fn told(done: &str, outcome: Result<(), Refusal>) -> Response {
-    outcome.map_or_else(answer::error, |()| answer::success(done))
+    outcome.map_or_else(|refusal| refusal.into_response(answer::error), |()| answer::success(done))
 }

@@ -1,11 +1,12 @@
 //! `chat-send-message` and `chat-get-messages`.
 
 use std::fmt::Write;
+use std::io;
 use std::ops::{ControlFlow, Range};
 
 use http::StatusCode;
 
-use crate::api::dropin::answer::{self, CROSS_SITE, escape, posted, trimmed};
+use crate::api::dropin::answer::{self, CROSS_SITE, Refusal, escape, posted, trimmed};
 use crate::api::dropin::find_room;
 use crate::api::exchange::{BadBody, Request, Response};
 use crate::api::site::Site;
@@ -19,7 +20,7 @@ use crate::room::name::{RoomName, SYSTEM, UserName};
 use crate::store::avatars;
 use crate::store::history::{each_line, start_of_last};
 use crate::store::log::Log;
-use crate::store::root::RoomDir;
+use crate::store::root::{RoomDir, is_out_of_descriptors};
 
 const NOT_SENT: &str = "Failed to send message";
 
@@ -27,11 +28,11 @@ const NOT_SENT: &str = "Failed to send message";
 pub fn send(site: &Site<'_>, request: &Request) -> Response {
     match said(site, request) {
         Ok(on_disk) => answer::success("✓ Message sent").after(on_disk, |_| answer::error(NOT_SENT)),
-        Err(text) => answer::error(&text),
+        Err(refusal) => refusal.into_response(answer::error),
     }
 }
 
-fn said(site: &Site<'_>, request: &Request) -> Result<Option<OnDisk>, String> {
+fn said(site: &Site<'_>, request: &Request) -> Result<Option<OnDisk>, Refusal> {
     if request.is_cross_site() {
         return Err(CROSS_SITE.into());
     }
@@ -59,7 +60,8 @@ fn said(site: &Site<'_>, request: &Request) -> Result<Option<OnDisk>, String> {
         let _ = avatars::touch_lightly(&room, &user);
     }
     written.map(|(_, on_disk)| on_disk).map_err(|problem| match problem.status() {
-        StatusCode::PAYLOAD_TOO_LARGE => too_long(),
+        StatusCode::PAYLOAD_TOO_LARGE => too_long().into(),
+        StatusCode::SERVICE_UNAVAILABLE => Refusal::Later(problem),
         StatusCode::BAD_REQUEST => "Room and message required".into(),
         _ => NOT_SENT.into(),
     })
@@ -70,41 +72,54 @@ fn said(site: &Site<'_>, request: &Request) -> Result<Option<OnDisk>, String> {
 pub fn get(site: &Site<'_>, request: &Request) -> Response {
     let query = request.query();
     let ids = query.has("ids");
-    let (shown, more) = match trimmed(&query, "room") {
+    let shown = match trimmed(&query, "room") {
         None => {
             let choose = r#"<p style="color: #666; font-style: italic;">Select a room to start chatting</p>"#;
-            (choose.to_owned() + "\n", false)
+            Ok((choose.to_owned() + "\n", false))
         }
-        Some(name) => match find_room(site, name) {
-            Ok((_, room)) => last_lines(&room, ids),
-            Err(error) => (format!("<p class=\"demo-result error\">{error}</p>\n"), false),
-        },
+        Some(name) => find_room(site, name)
+            .and_then(|(_, room)| last_lines(&room, ids).map_err(Refusal::of("The messages can't be read"))),
     };
-    let more = if ids && more { " data-more=\"true\"" } else { "" };
-    answer::html(format!("<div id=\"chat-messages\" class=\"chat-display\"{more}>\n{shown}</div>\n"))
+    let display = |shown: &str, more: bool| {
+        let more = if ids && more { " data-more=\"true\"" } else { "" };
+        answer::html(format!("<div id=\"chat-messages\" class=\"chat-display\"{more}>\n{shown}</div>\n"))
+    };
+    match shown {
+        Ok((shown, more)) => display(&shown, more),
+        Err(refusal) => {
+            refusal.into_response(|error| display(&format!("<p class=\"demo-result error\">{error}</p>\n"), false))
+        }
+    }
 }
 
 /// And whether there are lines before them.
-fn last_lines(room: &RoomDir, ids: bool) -> (String, bool) {
-    let members = avatars::members(room).unwrap_or_else(|_| Members::new(Vec::new()));
+fn last_lines(room: &RoomDir, ids: bool) -> io::Result<(String, bool)> {
+    let members = match avatars::members(room) {
+        Err(error) if is_out_of_descriptors(&error) => return Err(error),
+        members => members.unwrap_or_else(|_| Members::new(Vec::new())),
+    };
     let (mut shown, mut more) = (String::new(), false);
-    // What can't be read is not shown.
-    if let Ok(Some(log)) = Log::open(room) {
-        let end = log.size().and_then(|size| log.whole_before(size)).unwrap_or(0);
-        let start = start_of_last(&log, end, PAGE_DEFAULT_LINES, PAGE_MAX_BYTES).unwrap_or(end);
+    let log = match Log::open(room) {
+        Err(error) if is_out_of_descriptors(&error) => return Err(error),
+        // What is no log is not shown.
+        log => log.unwrap_or_default(),
+    };
+    if let Some(log) = log {
+        let end = log.whole_before(log.size()?)?;
+        let start = start_of_last(&log, end, PAGE_DEFAULT_LINES, PAGE_MAX_BYTES)?;
         more = start > 0;
         // What is around a line is about as long as a short one.
         shown.reserve((end - start) as usize + PAGE_DEFAULT_LINES * MARKUP_BYTES);
-        let _ = each_line(&log, start, end, |line| {
+        each_line(&log, start, end, |line| {
             let id = ids.then_some(line.id);
             show(&mut shown, line.bytes.strip_suffix(b"\r").unwrap_or(line.bytes), id, &members);
             ControlFlow::Continue(())
-        });
+        })?;
     }
     if shown.is_empty() {
         shown.push_str("<p class=\"empty-state-message\">No messages yet. Be the first to say something!</p>\n");
     }
-    (shown, more)
+    Ok((shown, more))
 }
 
 /// How much is around the text of a message, about.

@@ -1,5 +1,5 @@
-//! Answers under the names of the shell CGI programs that people have, as those answer: always with
-//! status 200, in the forms that their pages read.
+//! Answers under the names of the shell CGI programs that people have, as those answer: with status
+//! 200, in the forms that their pages read. Only where nothing can be opened at all it is 503.
 
 pub mod answer;
 pub mod avatars;
@@ -7,6 +7,7 @@ pub mod messages;
 pub mod rooms;
 pub mod stream;
 
+use crate::api::dropin::answer::Refusal;
 use crate::api::exchange::{Request, Response};
 use crate::api::site::Site;
 use crate::room::name::RoomName;
@@ -108,10 +109,8 @@ impl Program {
 const ROOM_NOT_FOUND: &str = "Room not found";
 
 /// Which room a name means, or what these programs say where it means none.
-fn find_room(site: &Site<'_>, name: &str) -> Result<(RoomName, RoomDir), &'static str> {
+fn find_room(site: &Site<'_>, name: &str) -> Result<(RoomName, RoomDir), Refusal> {
     let name = RoomName::parse(name.trim()).map_err(|_| "Invalid room name")?;
-    match site.root.room(&name) {
-        Ok(Some(room)) => Ok((name, room)),
-        _ => Err(ROOM_NOT_FOUND),
-    }
+    let room = site.root.room(&name).map_err(Refusal::of(ROOM_NOT_FOUND))?.ok_or(ROOM_NOT_FOUND)?;
+    Ok((name, room))
 }

@@ -3,26 +3,34 @@
 use std::fmt::Write;
 use std::io;
 
-use crate::api::dropin::answer::{self, CROSS_SITE, escape, trimmed};
+use crate::api::dropin::ROOM_NOT_FOUND;
+use crate::api::dropin::answer::{self, CROSS_SITE, Refusal, escape, trimmed};
 use crate::api::exchange::{Request, Response};
+use crate::api::problem::Problem;
 use crate::api::site::Site;
 use crate::room::name::RoomName;
 use crate::store::history::last_line;
 use crate::store::log::Log;
-use crate::store::root::HeldRoot;
+use crate::store::root::{HeldRoot, is_out_of_descriptors};
 
 /// All rooms, with the last line of each.
 pub fn list(site: &Site<'_>) -> Response {
+    items(site).map_or_else(|error| Problem::from(error).into_response(), answer::html)
+}
+
+/// Fails only for want of descriptors: else what can't be read is not shown.
+fn items(site: &Site<'_>) -> io::Result<String> {
     let mut body = "<ul class=\"room-list\">\n".to_owned();
-    let root = site.root.held();
-    for room in site.root.rooms().unwrap_or_default() {
+    let root = known(site.root.held())?;
+    for room in known(site.root.rooms())?.unwrap_or_default() {
         let _ = write!(
             body,
             "  <li class=\"room-item\" data-room=\"{room}\">\n    \
              <span class=\"room-icon\">#</span><strong>{room}</strong>\n    \
              <span class=\"unread-badge hidden\" data-room=\"{room}\">0</span>\n"
         );
-        if let Ok(Some(line)) = root.as_ref().map_or(Ok(None), |root| last_line_of(root, &room)) {
+        let line = root.as_ref().map_or(Ok(None), |root| last_line_of(root, &room));
+        if let Some(Some(line)) = known(line)? {
             body.push_str("    <div class=\"last-msg\">");
             escape(&mut body, &String::from_utf8_lossy(&line));
             body.push_str("</div>\n");
@@ -30,7 +38,15 @@ pub fn list(site: &Site<'_>) -> Response {
         body.push_str("  </li>\n");
     }
     body.push_str("</ul>\n");
-    answer::html(body)
+    Ok(body)
+}
+
+/// What was found, where it could be found.
+fn known<T>(found: io::Result<T>) -> io::Result<Option<T>> {
+    match found {
+        Err(error) if is_out_of_descriptors(&error) => Err(error),
+        found => Ok(found.ok()),
+    }
 }
 
 fn last_line_of(root: &HeldRoot, room: &RoomName) -> io::Result<Option<Vec<u8>>> {
@@ -53,7 +69,7 @@ pub fn create(site: &Site<'_>, request: &Request) -> Response {
     match site.root.create_room(&name) {
         Ok(true) => answer::success_with(&format!("✓ Room <strong>{name}</strong> created!"), &join),
         Ok(false) => answer::success_with(&format!("Room <strong>{name}</strong> already exists. Joining..."), &join),
-        Err(_) => answer::error("Failed to create room"),
+        Err(error) => Refusal::of("Failed to create room")(error).into_response(answer::error),
     }
 }
 
@@ -67,7 +83,7 @@ pub fn delete(site: &Site<'_>, request: &Request) -> Response {
     let Ok(name) = RoomName::parse(name) else { return answer::error("Invalid room name") };
     match site.root.delete_room(&name) {
         Ok(true) => answer::success(&format!("✓ Room <strong>{name}</strong> deleted")),
-        Ok(false) => answer::error("Room not found"),
-        Err(_) => answer::error("Failed to delete room"),
+        Ok(false) => answer::error(ROOM_NOT_FOUND),
+        Err(error) => Refusal::of("Failed to delete room")(error).into_response(answer::error),
     }
 }

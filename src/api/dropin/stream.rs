@@ -1,6 +1,7 @@
 //! `chat-stream`, `chat-room-list-stream` and `chat-unread-counts`: a room, the list of rooms, and how many messages
 //! each has, live.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -10,7 +11,7 @@ use http::header::{ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, A
 use http::header::{CACHE_CONTROL, CONNECTION, HeaderValue};
 use serde_json::json;
 
-use crate::api::dropin::{ROOM_NOT_FOUND, find_room};
+use crate::api::dropin::{ROOM_NOT_FOUND, answer, find_room};
 use crate::api::exchange::{Body, Request, Response};
 use crate::api::site::Site;
 use crate::api::{identity, streams};
@@ -29,17 +30,26 @@ const RETRY: Duration = Duration::from_millis(5000);
 
 const TOO_MANY: &str = "Too many streams";
 
-/// Why there is no stream.
+/// Why there is no stream. It is an event in any case: a browser comes back after that, but not after a status.
 enum Refusal {
     /// As JSON with a code.
-    Coded(u16, &'static str),
+    Coded(u16, Cow<'static, str>),
     /// As a sentence.
     Plain(&'static str),
 }
 
 impl From<Full> for Refusal {
     fn from(_: Full) -> Refusal {
-        Refusal::Coded(503, TOO_MANY)
+        Refusal::Coded(503, TOO_MANY.into())
+    }
+}
+
+impl From<answer::Refusal> for Refusal {
+    fn from(refusal: answer::Refusal) -> Refusal {
+        match refusal {
+            answer::Refusal::Said(text) => Refusal::Coded(if text == ROOM_NOT_FOUND { 404 } else { 400 }, text),
+            answer::Refusal::Later(_) => Refusal::Coded(503, "The server is busy".into()),
+        }
     }
 }
 
@@ -93,8 +103,7 @@ fn allowing(response: Response) -> Response {
 
 fn plan(site: &Site<'_>, request: &Request) -> Result<Stream, Refusal> {
     let query = request.query();
-    let (name, room) = find_room(site, query.get("room").unwrap_or("General"))
-        .map_err(|error| Refusal::Coded(if error == ROOM_NOT_FOUND { 404 } else { 400 }, error))?;
+    let (name, room) = find_room(site, query.get("room").unwrap_or("General"))?;
     // A sweep that fails is no reason to show nothing.
     let _ = site.sweep(&name, &room);
     let user = query.get("user").and_then(|user| UserName::parse(user).ok());
