@@ -57,14 +57,14 @@ fn other_roles_and_other_requests_meanwhile_are_refused_and_the_connection_goes_
     let rooms = Rooms::example();
     let server = Server::fastcgi_tcp(rooms.root(), &[]);
     let mut client = Client::tcp(server.addr());
-    for role in [0, fastcgi::AUTHORIZER, fastcgi::FILTER, 4, 0x100, u16::MAX] {
+    for role in [0, fastcgi::AUTHORIZER, fastcgi::FILTER, 4, 0x100, 0x101, 0xff01, u16::MAX] {
         client.send(&begin(1, role, true));
         assert_eq!(client.outcome(1).protocol_status, fastcgi::UNKNOWN_ROLE);
     }
     // Two requests' records in turns: the first is answered, the second refused, and none has anything of the other.
     let bodies = [b"first".as_slice(), b"second"];
     let requests = [1, 2].map(|id| {
-        let mut asked = params("POST", "/rooms/Lounge", "user=al");
+        let mut asked = params("POST", "/rooms/Lounge", if id == 1 { "user=al" } else { "user=mo" });
         asked.push(("CONTENT_TYPE", "text/plain"));
         [
             begin(id, fastcgi::RESPONDER, true),

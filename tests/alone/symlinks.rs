@@ -9,24 +9,38 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
 
+use chatroom::room::name::RoomName;
+use chatroom::store::root::DataRoot;
+use nix::fcntl::{AT_FDCWD, RenameFlags, renameat2};
+
 use super::support::http::Site;
 use super::support::outside::{SECRET, Walled};
 use super::support::server::Server;
 
-/// Exchanges `path`, which is of the root, and a link to `target`, until told to stop.
+/// Exchanges `path`, which is of the root, and a link to `target`, until told to stop: at once, so that no moment is too
+/// short for it.
 fn swap(path: &Path, target: &Path, stop: &AtomicBool, swaps: &AtomicU64) {
-    let aside =
-        path.with_file_name(format!("aside-{}", path.file_name().unwrap().to_string_lossy().trim_start_matches('.')));
+    let name = path.file_name().unwrap().to_string_lossy();
+    let aside = path.with_file_name(format!("aside-{}", name.trim_start_matches('.')));
+    let exchange = || renameat2(AT_FDCWD, path, AT_FDCWD, &aside, RenameFlags::RENAME_EXCHANGE).is_ok();
+    let is_link = |path: &Path| path.symlink_metadata().is_ok_and(|meta| meta.is_symlink());
     while !stop.load(Ordering::Relaxed) {
-        // The program may have removed or made it in between: then it stays so until the next turn.
-        let _ = fs::rename(path, &aside);
-        let _ = symlink(target, path);
+        // The program may remove or make either of them in between: then they are as they are until the next turn.
+        if !is_link(&aside) {
+            let _ = fs::remove_file(&aside).or_else(|_| fs::remove_dir_all(&aside));
+            let _ = symlink(target, &aside);
+        }
+        let is_swapped = exchange();
+        if !is_swapped {
+            let _ = fs::rename(&aside, path);
+        }
         thread::yield_now();
-        let is_link = path.symlink_metadata().is_ok_and(|meta| meta.is_symlink());
-        if is_link {
+        if is_swapped && !exchange() {
+            let _ = fs::rename(&aside, path);
+        }
+        if is_link(path) {
             let _ = fs::remove_file(path);
         }
-        let _ = fs::rename(&aside, path);
         thread::yield_now();
         swaps.fetch_add(1, Ordering::Relaxed);
     }
@@ -57,9 +71,7 @@ fn ask(site: &Site, round: u64) {
         ("GET", "/chat-get-messages?room=R", &[], ""),
         ("GET", "/chat-list-rooms", &[], ""),
         ("POST", "/chat-send-message?room=R&user=al&msg=said", &[], ""),
-        ("PUT", "/rooms/D", &[], ""),
         ("PUT", "/rooms/D/members/al", &[], ""),
-        ("DELETE", "/rooms/D", &[], ""),
     ];
     for (n, (method, path, headers, body)) in requests.iter().enumerate() {
         let reply = site.request(method, path, headers, body.as_bytes());
@@ -71,6 +83,13 @@ fn ask(site: &Site, round: u64) {
         let (seq, typed) = (format!("{round:04} {n:04}"), ("Content-Type", "a/b"));
         let reply = site.request("POST", "/v1/stream/S", &[typed, ("Stream-Seq", &seq)], b"said inside");
         assert!(!format!("{reply:?} {}", String::from_utf8_lossy(&reply.body)).contains(SECRET), "{reply:?}");
+    }
+    // What is deleted is looked at first, and may be another by then: again and again, for that is a moment.
+    for _ in 0..20 {
+        for path in ["/rooms/D", "/rooms/R/members/al"] {
+            site.request("PUT", path, &[], b"");
+            site.request("DELETE", path, &[], b"");
+        }
     }
     // A stream is taken from its past on, up to the members that end it, whatever the room is by then.
     let past = "/rooms/R?format=raw&user=al&last_event_id=0000000000000000_0000000000000000";
@@ -108,6 +127,35 @@ fn race(
 }
 
 #[test]
+fn a_link_in_what_is_deleted_is_deleted_and_not_what_it_leads_to() {
+    let walled = Walled::new();
+    let server = Server::serve(walled.root(), &[]);
+    let site = server.site();
+    assert_eq!(site.request("PUT", "/v1/stream/S", &[("Content-Type", "a/b")], b"").status, 201);
+    assert_eq!(site.request("PUT", "/rooms/R/members/mo", &[], b"").status, 201);
+    for room in ["D", "E"] {
+        fs::create_dir(walled.root().join(room)).unwrap();
+    }
+    for inner in ["D", "E", "S", "R/.mo"] {
+        for (name, target) in [("link", ""), (".linked", ".al"), ("file", ".log"), (".log.new", "deeper")] {
+            symlink(walled.outside().join(target), walled.root().join(inner).join(name)).unwrap();
+        }
+    }
+    for (method, path) in [
+        ("DELETE", "/rooms/D"),
+        ("POST", "/chat-delete-room?room=E"),
+        ("DELETE", "/v1/stream/S"),
+        ("DELETE", "/rooms/R/members/mo"),
+    ] {
+        let status = site.request(method, path, &[], b"").status;
+        assert!(matches!(status, 200 | 204), "{method} {path}: {status}");
+    }
+    walled.assert_untouched();
+    assert_eq!(walled.entries(), ["R"]);
+    assert!(!walled.root().join("R/.mo").exists());
+}
+
+#[test]
 fn a_room_that_becomes_a_link() {
     race(|root| root.join("R"), Path::to_owned, |_| {});
 }
@@ -130,6 +178,23 @@ fn a_log_that_becomes_a_link() {
 #[test]
 fn an_avatar_that_becomes_a_link() {
     race(|root| root.join("R/.al"), |outside| outside.join(".al"), |_| {});
+}
+
+#[test]
+fn a_directory_that_becomes_a_link_while_it_is_removed() {
+    let walled = Walled::new();
+    let room = DataRoot::open(walled.root()).unwrap().room(&RoomName::parse("R").unwrap()).unwrap().unwrap();
+    let (path, target) = (walled.root().join("R/.al"), walled.outside().join(".al"));
+    let (stop, swaps) = (AtomicBool::new(false), AtomicU64::new(0));
+    thread::scope(|threads| {
+        threads.spawn(|| swap(&path, &target, &stop, &swaps));
+        // Without a server between: the moment is that between two calls of the system.
+        for _ in 0..20_000 {
+            let _ = (room.make_directory(".al"), room.remove(".al"));
+        }
+        stop.store(true, Ordering::Relaxed);
+    });
+    walled.assert_untouched();
 }
 
 #[test]
