@@ -139,7 +139,9 @@ impl World {
             1..4 => self.seeded.below(3000),
             _ => self.seeded.below(120),
         };
-        let text = format!("{} {}", self.written, "x".repeat(filler as usize));
+        // A CR is no end of a line, wherever what was written in pieces is cut.
+        let blank = if self.written.is_multiple_of(5) { '\r' } else { ' ' };
+        let text = format!("{}{blank}{}", self.written, "x".repeat(filler as usize));
         match self.seeded.below(4) {
             0 => format!("{text}\n").into_bytes(),
             _ => compose(
@@ -160,7 +162,13 @@ impl World {
             // A post, which heals what is torn, and whose position is told.
             0..4 => {
                 if let Ok(Some(room)) = self.root.room(&self.room) {
-                    self.known.push(append(&room, &line).expect("it can be appended").id);
+                    let id = append(&room, &line).expect("it can be appended").id;
+                    // It is a line of its own, whatever was there, and its position is where it ends.
+                    let log = fs::read(self.log()).expect("a log");
+                    let before = log.strip_suffix(&line[..]).expect("it was said");
+                    assert!(before.is_empty() || before.ends_with(b"\n"), "it goes on what others began");
+                    assert_eq!(id.offset(), log.len() as u64);
+                    self.known.push(id);
                 }
             }
             // A shell.
