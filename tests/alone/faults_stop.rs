@@ -21,7 +21,7 @@ use super::support::process::{Process, clean, tool};
 use super::support::rooms::Rooms;
 use super::support::server::{Server, binary, chatroom};
 use super::support::sse::Stream;
-use super::support::tenacious;
+use super::support::tenacious::{self, Ends};
 use super::support::wait::wait_until;
 
 const EVENTS: &[(&str, &str)] = &[("Accept", "text/event-stream")];
@@ -62,10 +62,11 @@ fn posting_meanwhile<T>(rooms: &Rooms, site: &Site, change: impl FnOnce() -> T) 
             }
         };
         let posters: Vec<_> = (0..2).map(|_| threads.spawn(post)).collect();
+        let ends = Ends(&over);
         more();
         let changed = change();
         more();
-        over.store(true, Ordering::Relaxed);
+        drop(ends);
         posters.into_iter().for_each(|poster| poster.join().unwrap());
         changed
     })

@@ -47,11 +47,14 @@ fn swap(path: &Path, target: &Path, stop: &AtomicBool, swaps: &AtomicU64) {
 }
 
 const TEXT: &[(&str, &str)] = &[("Content-Type", "text/plain")];
+const JSON: &[(&str, &str)] = &[("Content-Type", "application/json")];
+
+const SUBSCRIPTION: &str = r#"{"type":"pull-wake","streams":["R"],"wake_stream":"W"}"#;
 
 /// Method, path, header fields and body.
 type Asked = (&'static str, &'static str, &'static [(&'static str, &'static str)], &'static str);
 
-fn ask(site: &Site, round: u64) {
+fn ask(site: &Site, deleted: &str, round: u64) {
     let events = ("Accept", "text/event-stream");
     let requests: &[Asked] = &[
         ("GET", "/rooms", &[], ""),
@@ -72,6 +75,11 @@ fn ask(site: &Site, round: u64) {
         ("GET", "/chat-list-rooms", &[], ""),
         ("POST", "/chat-send-message?room=R&user=al&msg=said", &[], ""),
         ("PUT", "/rooms/D/members/al", &[], ""),
+        ("PUT", "/v1/stream/W", JSON, ""),
+        ("PUT", "/v1/stream/__ds/subscriptions/s", JSON, SUBSCRIPTION),
+        ("GET", "/v1/stream/__ds/jwks.json", &[], ""),
+        ("GET", "/v1/stream/__ds/subscriptions/s", &[], ""),
+        ("DELETE", "/v1/stream/__ds/subscriptions/s", &[], ""),
     ];
     for (n, (method, path, headers, body)) in requests.iter().enumerate() {
         let reply = site.request(method, path, headers, body.as_bytes());
@@ -86,10 +94,8 @@ fn ask(site: &Site, round: u64) {
     }
     // What is deleted is looked at first, and may be another by then: again and again, for that is a moment.
     for _ in 0..20 {
-        for path in ["/rooms/D", "/rooms/R/members/al"] {
-            site.request("PUT", path, &[], b"");
-            site.request("DELETE", path, &[], b"");
-        }
+        site.request("PUT", deleted, &[], b"");
+        site.request("DELETE", deleted, &[], b"");
     }
     // A stream is taken from its past on, up to the members that end it, whatever the room is by then.
     let past = "/rooms/R?format=raw&user=al&last_event_id=0000000000000000_0000000000000000";
@@ -113,11 +119,13 @@ fn race(
     fill(walled.root());
     let server = Server::serve(walled.root(), &["--lifetime", "0.2"]);
     let (path, target) = (path(walled.root()), target(&walled.outside()));
+    let deleted = if path.ends_with(".al") { "/rooms/R/members/al" } else { "/rooms/D" };
     let (stop, swaps) = (AtomicBool::new(false), AtomicU64::new(0));
     thread::scope(|threads| {
         threads.spawn(|| swap(&path, &target, &stop, &swaps));
         let site = server.site();
-        let asked = thread::scope(|requests| requests.spawn(|| (0..40).for_each(|round| ask(&site, round))).join());
+        let asked =
+            thread::scope(|requests| requests.spawn(|| (0..40).for_each(|round| ask(&site, deleted, round))).join());
         stop.store(true, Ordering::Relaxed);
         asked.unwrap_or_else(|panic| std::panic::resume_unwind(panic));
     });
@@ -178,6 +186,33 @@ fn a_log_that_becomes_a_link() {
 #[test]
 fn an_avatar_that_becomes_a_link() {
     race(|root| root.join("R/.al"), |outside| outside.join(".al"), |_| {});
+}
+
+#[test]
+fn the_subscriptions_that_become_a_link() {
+    race(|root| root.join(".ds"), Path::to_owned, |_| {});
+}
+
+#[test]
+fn an_attribute_that_is_a_link_is_none() {
+    let walled = Walled::new();
+    let avatar = walled.root().join("R/.al");
+    fs::create_dir(&avatar).unwrap();
+    fs::write(avatar.join("user.web_avatar"), "1").unwrap();
+    for name in ["typing", "read", "idle", "last_activity"] {
+        symlink(walled.outside().join(".log"), avatar.join(format!("user.{name}"))).unwrap();
+    }
+    let server = Server::serve(walled.root(), &[]);
+    let site = server.site();
+    let mut stream = super::support::sse::Stream::open(&site, "/rooms/R?user=al", &[]);
+    stream.next_named("members");
+    assert_eq!(site.get("/rooms/R/members").status, 200);
+    // In its place nothing can be written.
+    assert_eq!(site.request("PATCH", "/rooms/R/members/al", JSON, b"{\"typing\":true}").status, 500);
+    assert_eq!(site.post("/rooms/R?user=al", "text/plain", b"the end").status, 201);
+    stream.until(|event| event.data.contains("the end"));
+    assert!(!String::from_utf8_lossy(stream.raw()).contains(SECRET));
+    walled.assert_untouched();
 }
 
 #[test]

@@ -9,7 +9,7 @@ use super::super::support::PATIENCE;
 use super::super::support::http::Site;
 use super::super::support::rooms::Rooms;
 use super::super::support::seeded::Seeded;
-use super::super::support::tenacious;
+use super::super::support::tenacious::{self, Ends};
 use super::super::support::wait::wait_until;
 
 const THE_END: &str = "this is the end";
@@ -34,12 +34,13 @@ pub fn again_and_again(rooms: &Rooms, site: &Site, times: u32, mut kill: impl Fn
         let writers: Vec<_> = (0..3).map(|writer| threads.spawn(move || post(writer))).collect();
         let follow = || tenacious::follow(site, "/rooms/R?format=raw", THE_END);
         let readers: Vec<_> = (0..2).map(|_| threads.spawn(follow)).collect();
+        let ends = Ends(&over);
         for _ in 0..times {
             let (before, more) = (rooms.log("R").len(), 1 + seeded.below(1000) as usize);
             wait_until("something was said", PATIENCE, || rooms.log("R").len() >= before + more);
             kill();
         }
-        over.store(true, Ordering::Relaxed);
+        drop(ends);
         let posted: HashMap<String, bool> = writers.into_iter().flat_map(|writer| writer.join().unwrap()).collect();
         rooms.append("R", format!("{THE_END}\n").as_bytes());
         (posted, readers.into_iter().map(|reader| reader.join().unwrap()).collect::<Vec<_>>())

@@ -6,6 +6,16 @@ use super::sse::Decoder;
 use super::wait::wait_until;
 use std::io::{self, Read, Write};
 use std::net::TcpStream;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// Ends what others do until this is `true`, also where something panics meanwhile: a test that fails does not hang.
+pub struct Ends<'a>(pub &'a AtomicBool);
+
+impl Drop for Ends<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
 
 /// Posts a text. Says whether it was acknowledged: if not, it may be in the log or not.
 pub fn post(site: &Site, path: &str, text: &str) -> bool {

@@ -2,6 +2,7 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io::Write;
+use std::os::unix::fs::FileExt;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -164,10 +165,10 @@ impl World {
                 if let Ok(Some(room)) = self.root.room(&self.room) {
                     let id = append(&room, &line).expect("it can be appended").id;
                     // It is a line of its own, whatever was there, and its position is where it ends.
-                    let log = fs::read(self.log()).expect("a log");
-                    let before = log.strip_suffix(&line[..]).expect("it was said");
-                    assert!(before.is_empty() || before.ends_with(b"\n"), "it goes on what others began");
-                    assert_eq!(id.offset(), log.len() as u64);
+                    let (end, tail) = self.last(line.len() + 1);
+                    let before = tail.strip_suffix(&line[..]).expect("it was said");
+                    assert!(matches!(before, b"" | b"\n"), "it goes on what others began");
+                    assert_eq!(id.offset(), end);
                     self.known.push(id);
                 }
             }
@@ -196,6 +197,16 @@ impl World {
         if let Some(mut log) = self.shell() {
             log.write_all(bytes).expect("it is written");
         }
+    }
+
+    /// How long the log is, and its last bytes, so many where there are.
+    fn last(&self, len: usize) -> (u64, Vec<u8>) {
+        let log = File::open(self.log()).expect("a log");
+        let end = log.metadata().expect("its length").len();
+        let len = end.min(len as u64);
+        let mut last = vec![0; len as usize];
+        log.read_exact_at(&mut last, end - len).expect("it can be read");
+        (end, last)
     }
 
     /// The server looks at some of what may have changed: a hint may be late, and may be for nothing.
