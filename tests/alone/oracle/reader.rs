@@ -1,6 +1,7 @@
 //! A reader of the simulation: a connection of the engine's, a network that delivers as it likes, and a client that
 //! knows what it saw.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -186,13 +187,17 @@ pub(super) fn text_of(message: &serde_json::Value) -> String {
     let text = with_lf(message["text"].as_str().expect("a text"));
     match message["from"].as_str() {
         Some(from) => format!("{from}\0{text}"),
-        None => text,
+        None => text.into_owned(),
     }
 }
 
 /// An end of a line within a text is LF, however it is told, and at its end it may not be told at all.
-fn with_lf(text: &str) -> String {
-    text.replace(['\r', '\u{2028}'], "\n").trim_end_matches('\n').to_owned()
+fn with_lf(text: &str) -> Cow<'_, str> {
+    // Most have none, and there are many.
+    if text.contains('\r') || text.contains("\u{2028}") {
+        return text.replace(['\r', '\u{2028}'], "\n").trim_end_matches('\n').to_owned().into();
+    }
+    text.trim_end_matches('\n').into()
 }
 
 /// The same of a line.
