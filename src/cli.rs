@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
 
+use crate::api::static_page::ProgramsAddress;
 use crate::config::{self, Ack, Config, DEFAULT_ROOT, Padding};
 use crate::gateway::listen::Address;
 use crate::limits;
@@ -112,6 +113,15 @@ pub enum Command {
         /// Take the symlinks away, and put back what was kept
         #[arg(long, conflicts_with = "replace")]
         remove: bool,
+    },
+    /// Write the chat page as files, for a web server that has the programs of `chatroom dropin` and nothing else of chatroom
+    Page {
+        /// The folder that the web server serves them from
+        #[arg(value_name = "DIR")]
+        dir: PathBuf,
+        /// The address of the folder of CGI programs, as seen from the page
+        #[arg(long, value_name = "ADDRESS", value_parser = ProgramsAddress::parse, default_value = "../cgi/")]
+        programs: ProgramsAddress,
     },
     /// List who is in a room; people on a web page have a `@` before their name
     Who {

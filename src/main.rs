@@ -11,7 +11,7 @@ use chatroom::gateway::server::{self, Protocol, Stop};
 use chatroom::shell::place::{Failure, Place};
 use chatroom::shell::status::status;
 use chatroom::shell::talk;
-use chatroom::shell::{dropin, helpers};
+use chatroom::shell::{dropin, helpers, page};
 use chatroom::store::root::DataRoot;
 use clap::Parser;
 use nix::sys::signal::{SigSet, Signal};
@@ -77,6 +77,7 @@ fn run(command: Command) -> Result<(), Failure> {
         Command::Status { url } => status(&url, &mut out),
         Command::Dropin { dir, remove: true, .. } => dropin::remove(&dir, &mut out),
         Command::Dropin { dir, replace, .. } => dropin::install(&dir, replace, &mut out),
+        Command::Page { dir, programs } => page::install(&dir, &programs, &mut out),
         Command::Who { room, place } => talk::who(&open(&place)?, &room, &mut out),
     }
 }

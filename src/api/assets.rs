@@ -28,13 +28,14 @@ const PLAIN: &str = "{{plain}}";
 /// What stands in the page for the modules that it needs.
 const PRELOAD: &str = "{{preload}}";
 
-/// How many messages the page asks for first: the same as in early.js.
+/// How many messages the page asks for first: the same as in server.js.
 const FIRST_PAGE: usize = 50;
 
-/// The module that a page does not load, but a shared worker.
-const WORKER: &str = "worker.js";
+/// The modules that a page begins with: what shows the first messages, then the rest, and what a shared worker runs,
+/// or the page where a browser has no such workers.
+const SCRIPTS: [&str; 3] = ["first.js", "main.js", "hub.js"];
 
-const POLICY: &str = "default-src 'none'; script-src 'self'; worker-src 'self'; style-src 'self'; connect-src 'self'; \
+pub(super) const POLICY: &str = "default-src 'none'; script-src 'self'; worker-src 'self'; style-src 'self'; connect-src 'self'; \
                       img-src 'self' data:; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
 
 const CSS: &str = "text/css; charset=utf-8";
@@ -65,14 +66,14 @@ assets! {
     SVG "favicon.svg"
     JAVASCRIPT "alerts.js"
     JAVASCRIPT "backoff.js"
-    JAVASCRIPT "badge.js"
     JAVASCRIPT "chatroom.js"
     JAVASCRIPT "completion.js"
     JAVASCRIPT "composer.js"
     JAVASCRIPT "dialogs.js"
-    JAVASCRIPT "early.js"
     JAVASCRIPT "elements.js"
     JAVASCRIPT "events.js"
+    JAVASCRIPT "fallback.js"
+    JAVASCRIPT "first.js"
     JAVASCRIPT "hub.js"
     JAVASCRIPT "link.js"
     JAVASCRIPT "lists.js"
@@ -82,6 +83,7 @@ assets! {
     JAVASCRIPT "notice.js"
     JAVASCRIPT "outbox.js"
     JAVASCRIPT "panels.js"
+    JAVASCRIPT "programs.js"
     JAVASCRIPT "search.js"
     JAVASCRIPT "self.js"
     JAVASCRIPT "server.js"
@@ -101,24 +103,53 @@ static GZIPPED: [OnceLock<Vec<u8>>; ASSETS.len()] = [const { OnceLock::new() }; 
 pub fn page(request: &Request, room: Option<&RoomName>) -> Result<Response, Problem> {
     let up = if room.is_some() { "../" } else { "./" };
     let plain = room.map_or("plain".to_owned(), |room| format!("plain/{room}"));
-    let folder = address(up, "");
-    let modules = ASSETS.iter().filter(|asset| asset.kind == JAVASCRIPT && asset.name != WORKER);
-    // All at once: none has to be read before the next is asked for.
-    let preload: String =
-        modules.map(|asset| format!("  <link rel=\"modulepreload\" href=\"{folder}{}\">\n", asset.name)).collect();
-    // And with them the first page of history, where early.js asks for it.
+    // With its modules comes the first page of history, where first.js asks for it.
     let history = room.map(|room| {
         format!("  <link rel=\"preload\" as=\"fetch\" crossorigin href=\"{up}rooms/{room}?limit={FIRST_PAGE}\">\n")
     });
-    let preload = history.unwrap_or_default() + &preload;
-    let html = INDEX.replace(PRELOAD, &preload).replace(ASSETS_FOLDER, &folder);
-    let html = html.replace(PLAIN, &plain).replace(UP, up);
+    let html = filled(up, &plain, &history.unwrap_or_default());
     let gzipped = takes_gzip(request).then(|| gzip(html.as_bytes()));
     let response = tagged(request, "text/html; charset=utf-8", html.as_bytes(), gzipped.as_deref())?;
     Ok(response
         .with(CONTENT_SECURITY_POLICY, HeaderValue::from_static(POLICY))
         .with(REFERRER_POLICY, HeaderValue::from_static("same-origin"))
         .with(VARY, HeaderValue::from_static("Accept, Accept-Encoding")))
+}
+
+/// The page, with the way `up` to the mount, and from there to what is `plain`; and more to be preloaded.
+pub(super) fn filled(up: &str, plain: &str, preload: &str) -> String {
+    let folder = address(up, "");
+    // All at once: none has to be read before the next is asked for.
+    let modules: String =
+        modules().iter().map(|name| format!("  <link rel=\"modulepreload\" href=\"{folder}{name}\">\n")).collect();
+    let html = INDEX.replace(PRELOAD, &(preload.to_owned() + &modules)).replace(ASSETS_FOLDER, &folder);
+    html.replace(PLAIN, plain).replace(UP, up)
+}
+
+/// The names and the contents of the page's files.
+pub(super) fn files() -> impl Iterator<Item = (&'static str, &'static str)> {
+    ASSETS.iter().map(|asset| (asset.name, asset.content))
+}
+
+/// All modules that the page loads, those that it needs first before the others: a browser opens six connections.
+fn modules() -> &'static [&'static str] {
+    static MODULES: OnceLock<Vec<&str>> = OnceLock::new();
+    MODULES.get_or_init(|| {
+        let mut modules = Vec::new();
+        SCRIPTS.into_iter().for_each(|script| gather(script, &mut modules));
+        modules
+    })
+}
+
+/// Adds a module and all that it imports, unless they are there.
+fn gather(name: &'static str, modules: &mut Vec<&'static str>) {
+    let Some(asset) = ASSETS.iter().find(|asset| asset.name == name) else { return };
+    if modules.contains(&name) {
+        return;
+    }
+    modules.push(name);
+    let imported = asset.content.lines().filter_map(|line| line.split_once(" from './")?.1.strip_suffix("';"));
+    imported.for_each(|imported| gather(imported, modules));
 }
 
 /// Where the file `name` of the page is, on the way `up` to the mount. The address changes with the files, so that
@@ -189,6 +220,19 @@ fn gzip(content: &[u8]) -> Vec<u8> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_shows_the_first_messages_comes_first_and_is_little() {
+        let modules = modules();
+        let first = modules.iter().position(|name| *name == "main.js").unwrap();
+        assert_eq!(modules[0], "first.js");
+        // With two style sheets and the messages: twice as many as there are connections, and one.
+        assert!(first <= 10, "{} modules are needed first: {:?}", first, &modules[..first]);
+        for needed in ["log.js", "state.js", "visit.js", "time.js"] {
+            assert!(modules[..first].contains(&needed), "{needed} is not among them: {modules:?}");
+        }
+        assert!(modules.contains(&"hub.js") && !modules.contains(&"worker.js"), "{modules:?}");
+    }
 
     #[test]
     fn all_of_it_is_small() {

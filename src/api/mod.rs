@@ -17,6 +17,7 @@ pub mod rooms;
 pub mod router;
 pub mod search;
 pub mod site;
+pub mod static_page;
 pub mod streams;
 pub mod unread;
 pub mod v1;

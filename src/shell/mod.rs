@@ -4,6 +4,7 @@
 pub mod dropin;
 pub mod files;
 pub mod helpers;
+pub mod page;
 pub mod place;
 pub mod server;
 pub mod status;

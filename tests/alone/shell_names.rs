@@ -124,6 +124,44 @@ fn dropin_keeps_what_was_there_before() {
 }
 
 #[test]
+fn page_writes_the_page_and_its_files_and_only_over_its_own() {
+    let dir = TempDir::new().unwrap();
+    let site = dir.path().join("new/chat");
+    let page = |args: &[&str]| chatroom().arg("page").arg(&site).args(args).output().unwrap();
+    let index = || fs::read_to_string(site.join("index.html")).unwrap();
+    assert!(text(&page(&[])).contains("index.html, with programs at ../cgi/"));
+    assert!(index().contains(r#"<meta name="chatroom-programs" content="../cgi/">"#));
+    let entry = index().lines().find_map(|line| {
+        line.split_once("<script type=\"module\" src=\"./")?.1.strip_suffix("\"></script>").map(str::to_owned)
+    });
+    assert!(fs::read_to_string(site.join(entry.unwrap())).unwrap().contains("./programs.js"));
+    let mut names: Vec<_> = fs::read_dir(&site).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    names.sort();
+    assert_eq!(names, ["assets", "index.html"], "nothing is left of the writing");
+
+    // Again, and elsewhere; other files stay.
+    fs::write(site.join("assets/mine.css"), "mine").unwrap();
+    assert!(page(&["--programs", "/other'cgi"]).status.success());
+    assert!(index().contains(r#"content="/other&#39;cgi/">"#));
+    assert_eq!(fs::read(site.join("assets/mine.css")).unwrap(), b"mine");
+
+    let another = page(&["--programs", "https://b.example/cgi/"]);
+    assert!(another.status.code() == Some(2), "{another:?}");
+    assert!(String::from_utf8_lossy(&another.stderr).contains("expected the path of a folder on the page's own site"));
+
+    // Somebody else's page is not touched.
+    fs::write(site.join("index.html"), "<h1>mine</h1>").unwrap();
+    fs::remove_dir_all(site.join("assets")).unwrap();
+    let refused = page(&[]);
+    let said = String::from_utf8_lossy(&refused.stderr).into_owned();
+    assert!(refused.status.code() == Some(1) && said.contains("index.html: is there already"), "{said}");
+    assert_eq!((index(), site.join("assets").exists()), ("<h1>mine</h1>".to_owned(), false));
+    fs::write(dir.path().join("file"), "").unwrap();
+    let nowhere = chatroom().arg("page").arg(dir.path().join("file")).output().unwrap();
+    assert!(nowhere.status.code() == Some(1) && String::from_utf8_lossy(&nowhere.stderr).contains("nothing is done"));
+}
+
+#[test]
 fn programs_answer_in_a_shell() {
     let (programs, rooms) = (Programs::installed(), Rooms::example());
     let list = text(&programs.on(&rooms, "chat-list-rooms", "").output().unwrap());

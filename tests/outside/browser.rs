@@ -1,10 +1,13 @@
 //! In a real browser, through each way in: what people do, and what happens to them.
 
 mod accessible;
+mod away;
 mod connection;
 mod hostile;
+mod module;
 mod pictures;
 mod presence;
+mod programs;
 mod reading;
 mod room_list;
 mod talking;
@@ -69,11 +72,11 @@ fn shows_the_log(browser: &Browser, rooms: &Rooms, room: &str) {
     loop {
         let log = rooms.log(room);
         let messages = messages_of(&log);
+        // Not as the last one: somebody may come or go meanwhile, and then there is one more line.
         let last = Value::from(messages.last().cloned());
         let shown = browser.wait_for(&format!(
-            "(shown => JSON.stringify(shown.at(-1) ?? null) === JSON.stringify({last}) && shown)({SHOWN})"
+            "((shown, last) => (last === 'null' || shown.some(one => JSON.stringify(one) === last)) && shown)({SHOWN}, JSON.stringify({last}))"
         ));
-        // Somebody may come or go meanwhile, and then there is one more line.
         if rooms.log(room) == log {
             let shown = shown.as_array().cloned().unwrap_or_default();
             // A page shows the last fifty until one goes up.

@@ -23,13 +23,13 @@ use super::support::sse::Stream;
 use super::support::wait::wait_until;
 
 /// A folder of sites, of which `main` has the rooms, and one of CGI programs.
-struct Folders {
-    rooms: Rooms,
+pub(crate) struct Folders {
+    pub(crate) rooms: Rooms,
     dir: TempDir,
 }
 
 impl Folders {
-    fn new(rooms: Rooms) -> Folders {
+    pub(crate) fn new(rooms: Rooms) -> Folders {
         let folders = Folders { rooms, dir: TempDir::new().unwrap() };
         let main = folders.sites().join(".sitedata/main");
         fs::create_dir_all(&main).unwrap();
@@ -44,12 +44,12 @@ impl Folders {
         self.dir.path().join("sites")
     }
 
-    fn programs(&self) -> PathBuf {
+    pub(crate) fn programs(&self) -> PathBuf {
         self.dir.path().join("cgi")
     }
 
     /// nginx and fcgiwrap with so many workers.
-    fn cgi(&self, workers: usize, edits: &[(&str, &str)]) -> (Nginx, Fcgiwrap) {
+    pub(crate) fn cgi(&self, workers: usize, edits: &[(&str, &str)]) -> (Nginx, Fcgiwrap) {
         let fcgiwrap = Fcgiwrap::start_with(workers, "WIZARDRY_SITES_DIR", &self.sites());
         let conf = nginx::dropin_conf(&self.programs(), fcgiwrap.socket());
         (Nginx::start(&edited(conf, edits)), fcgiwrap)

@@ -9,6 +9,7 @@ pub mod confined;
 pub mod fastcgi;
 pub mod fcgiwrap;
 pub mod http;
+pub mod line;
 pub mod nginx;
 pub mod outside;
 pub mod process;

@@ -12,6 +12,7 @@ use crate::api::site::Site;
 use crate::api::{identity, room};
 use crate::limits::{MESSAGE_MAX_BYTES, PAGE_DEFAULT_LINES, PAGE_MAX_BYTES};
 use crate::live::registry::OnDisk;
+use crate::room::cursor::Cursor;
 use crate::room::line::{self, Line, Speaker};
 use crate::room::members::Members;
 use crate::room::name::{RoomName, SYSTEM, UserName};
@@ -64,50 +65,60 @@ fn said(site: &Site<'_>, request: &Request) -> Result<Option<OnDisk>, String> {
     })
 }
 
-/// The last lines of a room.
+/// The last lines of a room. With `ids=1`, which is ours, each says the position after it, what happened to the room says
+/// when, and the whole says whether there is more before it: by that a page goes on with a stream, exactly.
 pub fn get(site: &Site<'_>, request: &Request) -> Response {
     let query = request.query();
-    let shown = match trimmed(&query, "room") {
-        None => r#"<p style="color: #666; font-style: italic;">Select a room to start chatting</p>"#.to_owned() + "\n",
+    let ids = query.has("ids");
+    let (shown, more) = match trimmed(&query, "room") {
+        None => {
+            let choose = r#"<p style="color: #666; font-style: italic;">Select a room to start chatting</p>"#;
+            (choose.to_owned() + "\n", false)
+        }
         Some(name) => match find_room(site, name) {
-            Ok((_, room)) => last_lines(&room),
-            Err(error) => format!("<p class=\"demo-result error\">{error}</p>\n"),
+            Ok((_, room)) => last_lines(&room, ids),
+            Err(error) => (format!("<p class=\"demo-result error\">{error}</p>\n"), false),
         },
     };
-    answer::html(format!("<div id=\"chat-messages\" class=\"chat-display\">\n{shown}</div>\n"))
+    let more = if ids && more { " data-more=\"true\"" } else { "" };
+    answer::html(format!("<div id=\"chat-messages\" class=\"chat-display\"{more}>\n{shown}</div>\n"))
 }
 
-fn last_lines(room: &RoomDir) -> String {
+/// And whether there are lines before them.
+fn last_lines(room: &RoomDir, ids: bool) -> (String, bool) {
     let members = avatars::members(room).unwrap_or_else(|_| Members::new(Vec::new()));
-    let mut shown = String::new();
+    let (mut shown, mut more) = (String::new(), false);
     // What can't be read is not shown.
     if let Ok(Some(log)) = Log::open(room) {
         let end = log.size().and_then(|size| log.whole_before(size)).unwrap_or(0);
         let start = start_of_last(&log, end, PAGE_DEFAULT_LINES, PAGE_MAX_BYTES).unwrap_or(end);
+        more = start > 0;
         // What is around a line is about as long as a short one.
         shown.reserve((end - start) as usize + PAGE_DEFAULT_LINES * MARKUP_BYTES);
         let _ = each_line(&log, start, end, |line| {
-            show(&mut shown, line.bytes.strip_suffix(b"\r").unwrap_or(line.bytes), &members);
+            let id = ids.then_some(line.id);
+            show(&mut shown, line.bytes.strip_suffix(b"\r").unwrap_or(line.bytes), id, &members);
             ControlFlow::Continue(())
         });
     }
     if shown.is_empty() {
         shown.push_str("<p class=\"empty-state-message\">No messages yet. Be the first to say something!</p>\n");
     }
-    shown
+    (shown, more)
 }
 
 /// How much is around the text of a message, about.
 const MARKUP_BYTES: usize = 256;
 
-fn show(out: &mut String, raw: &[u8], members: &Members) {
+fn show(out: &mut String, raw: &[u8], id: Option<Cursor>, members: &Members) {
     let line = Line::parse(raw);
+    let data_id = id.map(|id| format!(" data-id=\"{id}\"")).unwrap_or_default();
     match (line::time_prefix(raw).map(str::from_utf8), line.speaker) {
         (Some(Ok(full)), Speaker::User(user)) => {
             let (font, hue, short) = (font(user, members), hue(user), &full[HOURS_AND_MINUTES]);
             let _ = write!(
                 out,
-                "  <div class=\"chat-msg\" style=\"font-family: {font};\"><span class=\"username\" \
+                "  <div class=\"chat-msg\" style=\"font-family: {font};\"{data_id}><span class=\"username\" \
                  style=\"color: hsl({hue}, 70%, 35%); font-weight: bold;\">{user}:</span> "
             );
             let text = line::restore(line.text);
@@ -120,12 +131,16 @@ fn show(out: &mut String, raw: &[u8], members: &Members) {
                 "<span class=\"timestamp\" data-full-timestamp=\"{full}\" title=\"{full}\">{short}</span></div>"
             );
         }
-        (_, speaker) => {
+        (time, speaker) => {
             let (class, text) = match speaker {
                 Speaker::System => ("chat-msg-system", line.text),
                 _ => ("chat-msg", raw),
             };
-            let _ = write!(out, "  <div class=\"{class}\">");
+            let _ = write!(out, "  <div class=\"{class}\"{data_id}");
+            if let (Some(_), Speaker::System, Some(Ok(full))) = (id, speaker, time) {
+                let _ = write!(out, " data-full-timestamp=\"{full}\"");
+            }
+            out.push('>');
             escape(out, &line::restore(text));
             out.push_str("</div>\n");
         }
@@ -176,7 +191,7 @@ mod tests {
     fn lines_are_shown_by_what_they_are_and_never_as_markup() {
         let shown = |raw: &str| {
             let mut out = String::new();
-            show(&mut out, raw.as_bytes(), &Members::new(Vec::new()));
+            show(&mut out, raw.as_bytes(), None, &Members::new(Vec::new()));
             out
         };
         assert_eq!(
@@ -196,5 +211,22 @@ mod tests {
             shown("[2026-01-31 08:05:00] no name"),
             "  <div class=\"chat-msg\">[2026-01-31 08:05:00] no name</div>\n"
         );
+    }
+
+    #[test]
+    fn with_ids_a_line_says_its_position_and_what_happened_says_when() {
+        let shown = |raw: &str| {
+            let mut out = String::new();
+            show(&mut out, raw.as_bytes(), Some(Cursor::ZERO), &Members::new(Vec::new()));
+            out
+        };
+        let id = format!("data-id=\"{}\"", Cursor::ZERO);
+        assert_eq!(
+            shown("[2026-01-31 08:05:00] log: A left"),
+            format!("  <div class=\"chat-msg-system\" {id} data-full-timestamp=\"2026-01-31 08:05:00\">A left</div>\n")
+        );
+        assert_eq!(shown("no form"), format!("  <div class=\"chat-msg\" {id}>no form</div>\n"));
+        let said = shown("[2026-01-31 08:05:00] A: x");
+        assert!(said.contains(&format!("style=\"font-family: Verdana, sans-serif;\" {id}><span")), "{said}");
     }
 }

@@ -84,9 +84,9 @@ export interface RoomOptions {
 
 /**
  * A room, followed live. It reconnects by itself and goes on exactly where it was; where streams don't get through,
- * it asks again and again.
+ * it asks again and again. It is an EventTarget, of events of these types.
  */
-export class Room extends EventTarget {
+export class Room {
   constructor(name: string, options?: RoomOptions);
   readonly name: string;
   readonly user: string;
@@ -109,6 +109,8 @@ export class Room extends EventTarget {
   leave(): Promise<unknown>;
   mark(marks: { typing?: boolean; idle?: boolean; read?: string }): Promise<unknown>;
 
-  addEventListener<K extends keyof RoomEvents>(type: K, listener: (event: RoomEvents[K]) => void): void;
-  removeEventListener<K extends keyof RoomEvents>(type: K, listener: (event: RoomEvents[K]) => void): void;
+  addEventListener<K extends keyof RoomEvents>(
+    type: K, listener: (event: RoomEvents[K]) => void, options?: boolean | AddEventListenerOptions): void;
+  removeEventListener<K extends keyof RoomEvents>(
+    type: K, listener: (event: RoomEvents[K]) => void, options?: boolean | EventListenerOptions): void;
 }

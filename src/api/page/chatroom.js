@@ -45,6 +45,7 @@ export class Room extends EventTarget {
           this.#tell('reset', { reason });
         },
       },
+      source: server.source,
       onSign: (sign, gone) => {
         if (sign === 'open') this.#checkMembership = present;
         this.#tell('sign', { sign, gone });

@@ -1,4 +1,4 @@
-// Making elements. What is given as text stays text.
+// Making elements, and the few small ones that are in several places. What is given as text stays text.
 
 export function element(tag, attributes = {}, ...content) {
   const made = document.createElement(tag);
@@ -20,4 +20,18 @@ export function icon(name) {
   use.setAttribute('href', `#icon-${name}`);
   svg.append(use);
   return svg;
+}
+
+/** The small sign before a name: its first letter, in a colour that stays with the name. */
+export function badge(name) {
+  const sign = element('span', { class: 'badge', 'aria-hidden': 'true' }, name.slice(0, 1).toUpperCase());
+  colour(sign, name);
+  return sign;
+}
+
+/** Lightness and strength are the style sheet's, so that every hue reads well on its ground. */
+export function colour(shown, name) {
+  let hash = 0;
+  for (const letter of name) hash = (hash * 31 + letter.codePointAt(0)) % 3_600;
+  shown.style.setProperty('--hue', hash * 137.5 % 360);
 }

@@ -45,6 +45,7 @@ export class Hub {
       address: () => server.counts(),
       events: { counts: (counts) => this.#count(counts) },
       onSign: () => this.#tellList(),
+      source: server.source,
     });
   }
 

@@ -1,9 +1,6 @@
 // A tab's way to the hub: in a shared worker, or, where the browser has none, in this very page.
 
-import { Server } from './chatroom.js';
-import { Hub } from './hub.js';
-
-export const server = new Server();
+import { server } from './server.js';
 
 /** So long a worker may take to start before the page does without. */
 const START_MS = 10_000;
@@ -17,7 +14,9 @@ export function link(take, hello) {
     for (const message of waiting) send(message);
     waiting = null;
   };
-  const local = () => {
+  const local = async () => {
+    // The worker has it; a page that needs it itself finds it preloaded.
+    const { Hub } = await import('./hub.js');
     if (send !== null) return;
     const tab = new Hub(server, { alone: true }).connect((message) => queueMicrotask(() => take(message)));
     begin((message) => tab.receive(message));
@@ -26,7 +25,9 @@ export function link(take, hello) {
   const say = (message) => (send === null ? waiting.push(message) : send(message));
   say(hello());
   try {
-    const worker = new SharedWorker(new URL('worker.js', import.meta.url), { type: 'module', name: 'chatroom' });
+    const address = new URL('worker.js', import.meta.url);
+    if (server.programs) address.searchParams.set('programs', server.programs);
+    const worker = new SharedWorker(address, { type: 'module', name: 'chatroom' });
     const timer = setTimeout(local, START_MS);
     worker.addEventListener('error', local);
     worker.port.addEventListener('message', ({ data }) => {

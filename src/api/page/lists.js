@@ -1,7 +1,6 @@
 // The lists beside the messages: the rooms there are, and the members of this one.
 
-import { badge } from './badge.js';
-import { element } from './elements.js';
+import { badge, element } from './elements.js';
 import { actionOf } from './text.js';
 
 /** `rooms` is null until it is known. `address(name)` is where a room is. */

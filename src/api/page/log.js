@@ -2,7 +2,7 @@
 
 import { element } from './elements.js';
 import { messageElement, pendingElement } from './message.js';
-import { reason } from './notice.js';
+import { reason } from './server.js';
 import { position } from './state.js';
 import { dayName, moment, sameDay } from './time.js';
 

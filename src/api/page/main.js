@@ -1,18 +1,19 @@
-// The chat page: which room is shown, and who is told when something changes.
+// The chat page: which room is shown, and who is told when something changes. It goes on where first.js began.
 
 import { Alerts, mayNotify, notify, sound } from './alerts.js';
 import { COMMANDS, Completion } from './completion.js';
 import { Composer } from './composer.js';
 import { askForDate, askForRoom, askToDelete } from './dialogs.js';
 import { element } from './elements.js';
-import { holdLock, link, server } from './link.js';
+import { addressOf, addressed, ask, first, host, log, noteTime, unsent } from './first.js';
+import { holdLock, link } from './link.js';
 import { paintMembers, paintRooms } from './lists.js';
-import { Log } from './log.js';
-import { clearNotice, notice, reason } from './notice.js';
+import { clearNotice, notice } from './notice.js';
 import { Outbox } from './outbox.js';
 import { closeDrawers } from './panels.js';
 import { Search } from './search.js';
 import { isName, isUserName, self } from './self.js';
+import { reason, server } from './server.js';
 import * as state from './state.js';
 import { Visit } from './visit.js';
 
@@ -33,23 +34,13 @@ let painting = null;    // the timer of a paint to come
 let place;              // where to look then; undefined: where one is
 const visits = new Map();
 
-const addressOf = (name, id) => {
-  const address = server.room(name);
-  if (id !== undefined) address.hash = id;
-  return address.href;
-};
-
 // ---- The parts ----
 
 const hello = () => ({ type: 'hello', name: self.name, marks: self.marks });
 const hub = link(take, hello);
 holdLock((lock) => hub({ type: 'lock', lock }));
 
-const log = new Log(find('#messages'), find('#latest'), () => ({
-  self: self.name,
-  address: (message) => addressOf(visit.name, message.id),
-  room: (name) => addressOf(name),
-}), {
+Object.assign(ask, {
   older: () => visit?.older(),
   newer: () => visit?.newer(),
   end: () => visit?.end(),
@@ -142,22 +133,14 @@ const isSeen = () => document.visibilityState === 'visible' && document.hasFocus
 
 // ---- Rooms ----
 
-function open(name, target = null) {
+/** `entered`: the visit has begun already. */
+function open(name, target = null, entered = false) {
   if (visit?.name === name) {
     if (target !== null) visit.goTo(target);
     return;
   }
   visit?.leave(log.place);
-  const here = visits.get(name) ?? new Visit(name, {
-    server,
-    hub,
-    onChange: (where) => {
-      if (visit !== here) return;
-      if (where !== undefined) place = where;
-      paint();
-    },
-  });
-  here.failed = () => log.giveUp();
+  const here = visits.get(name) ?? new Visit(name, server, host);
   visits.delete(name);
   visits.set(name, here);
   for (const old of [...visits.keys()].slice(0, -KEPT_VISITS)) visits.delete(old);
@@ -172,7 +155,7 @@ function open(name, target = null) {
   search.turnTo(name);
   for (const item of outbox.of(name)) state.foldPending(here.state, item);
   place = here.place;
-  here.enter(target, rooms?.find((room) => room.name === name)?.read ?? null);
+  if (!entered) here.enter(target, rooms?.find((room) => room.name === name)?.read ?? null);
   composer.turnTo(name);
   paintSign();
   if (here.state.loaded) paintNow();
@@ -186,14 +169,6 @@ function visitRoom(name, id) {
   closeDrawers();
   // On a touch screen focus would bring up the keyboard over what one came to read.
   if (id === undefined && !matchMedia('(pointer: coarse)').matches) find('#say').focus();
-}
-
-/** The room in the address, or null; and the message. */
-function addressed() {
-  const path = location.pathname.slice(server.base.pathname.length);
-  const [, name] = /^rooms\/([^/]+)$/.exec(path) ?? [];
-  const target = /^#(\d{16}_\d{16}(_[0-9a-f]{12})?)$/.exec(location.hash)?.[1] ?? null;
-  return { name: name !== undefined && isName(name) ? name : null, target };
 }
 
 /** Without a room in the address: the last one, or the first. */
@@ -278,7 +253,7 @@ document.addEventListener('keydown', (event) => {
     const at = rooms.findIndex((room) => room.name === visit?.name);
     const step = event.key === 'ArrowUp' ? -1 : 1;
     visitRoom(rooms.at((at + step + rooms.length) % rooms.length).name);
-  } else if ((event.ctrlKey || event.metaKey) && event.key.toLowerCase() === 'k') {
+  } else if ((event.ctrlKey || event.metaKey) && event.key.toLowerCase() === 'k' && !find('#search-opener').hidden) {
     event.preventDefault();
     if (find('#search-opener').getAttribute('aria-expanded') === 'false') find('#search-opener').click();
     else find('#search').focus();
@@ -399,8 +374,7 @@ function paintNow() {
   place = undefined;
   log.paint(room, where ?? null);
   paintUnder(room);
-  // For whoever measures.
-  if (room.loaded && performance.getEntriesByName('chatroom: messages').length === 0) performance.mark('chatroom: messages');
+  noteTime(visit);
 }
 
 const typed = new Map();  // who types -> what their avatar says, and since when it has said so
@@ -484,11 +458,25 @@ function comeBack() {
   look();
 }
 
-const { name, target } = addressed();
+Object.assign(host, {
+  hub,
+  notice,
+  onChange: (where, toLookAt) => {
+    if (visit !== where) return;
+    if (toLookAt !== undefined) place = toLookAt;
+    paint();
+  },
+});
+unsent.forEach(hub);
 showName();
-if (name !== null) open(name, target);
+if (first !== null) {
+  visits.set(first.name, first);
+  open(first.name, null, true);
+}
 look();
 outbox.retry();
 for (const [command, does] of Object.entries(COMMANDS)) {
   find('#commands').append(element('dt', {}, element('code', {}, command)), element('dd', {}, does));
 }
+// For whoever measures.
+performance.mark('chatroom: ready');

@@ -1,7 +1,6 @@
 // One message as an element. Text from a log is only ever set as text.
 
-import { badge, colour } from './badge.js';
-import { element } from './elements.js';
+import { badge, colour, element } from './elements.js';
 import { actionOf, isEmoji, mentions, partsOf } from './text.js';
 import { fullTime, moment, timeOfDay } from './time.js';
 

@@ -1,7 +1,8 @@
 // Searching in the room that is shown: on the server, page by page, the newest first.
 
 import { element } from './elements.js';
-import { notice, reason } from './notice.js';
+import { notice } from './notice.js';
+import { reason } from './server.js';
 import { actionOf } from './text.js';
 import { moment, shortTime } from './time.js';
 

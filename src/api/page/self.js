@@ -1,6 +1,6 @@
 // Who one is, what one has read, wrote and wants, as this browser remembers it.
 
-import { server } from './link.js';
+import { server } from './server.js';
 
 /** The form that names of rooms and users have. */
 export const isName = (text) => /^[A-Za-z0-9_-]{1,64}$/.test(text);

@@ -2,6 +2,8 @@
 
 /** How long an answer may take before the server counts as silent. */
 const PATIENCE_MS = 20_000;
+/** The same as in assets.rs. */
+export const FIRST_PAGE = 50;
 
 /** A request that failed. Status 0: there was no answer at all. */
 export class Problem extends Error {
@@ -17,17 +19,43 @@ export class Problem extends Error {
   }
 }
 
+/** Why something failed, as a sentence. */
+export function reason(problem) {
+  switch (problem.status) {
+    case 0: return 'The server did not answer.';
+    case 403: return problem.detail || problem.message || 'The server does not allow it.';
+    case 404: return 'This room does not exist.';
+    case 405: return 'The server does not allow it.';
+    case 410: return 'The log is another one now.';
+    case 413: return 'It is too long.';
+    case 502: return 'What answered is not chatroom, or chatroom is not running.';
+    case 503: return 'The server is busy; try again in a moment.';
+    case 507: return 'The server’s disk is full.';
+    default: return problem.detail || problem.message || `The server answered with an error (${problem.status}).`;
+  }
+}
+
 const part = encodeURIComponent;
 
 export class Server {
   /** `base` is where chatroom is mounted: by default the folder above the `assets` this file is served from. */
-  constructor(base = import.meta.url.slice(0, import.meta.url.lastIndexOf('/assets/') + 1)) {
+  constructor(base = import.meta.url.replace(/^(.*\/)assets\/.*$/, '$1')) {
     this.base = new URL(base, globalThis.location?.href);
   }
 
   /** The address of a room: of its page, its history and its stream alike. */
   room(name) {
     return new URL(`rooms/${part(name)}`, this.base);
+  }
+
+  /** The name of the room whose page is at an address, or nothing. */
+  named(page) {
+    return /^rooms\/([^/]+)$/.exec(page.pathname.slice(this.base.pathname.length))?.[1] ?? '';
+  }
+
+  /** The names of all rooms. */
+  rooms() {
+    return call('GET', new URL('rooms', this.base));
   }
 
   /** How many messages each room has, live. */
@@ -37,6 +65,12 @@ export class Server {
 
   stream(room, user, lastEventId) {
     return asking(this.room(room), { user, last_event_id: lastEventId });
+  }
+
+  /** The last messages: soon there, and more than a screen has. The others come when one goes up. */
+  firstPage(room) {
+    // Just as the page that chatroom serves has it preloaded.
+    return answerTo(asking(this.room(room), { limit: FIRST_PAGE }), {});
   }
 
   /** `page` has `limit`, and one of `before`, `after` and `since`, or none: then it is the last one. */
@@ -73,31 +107,41 @@ export class Server {
   }
 }
 
-function asking(address, query) {
+/** What the page asks: where this file comes from, or what it was told to `use` before anything else began. */
+export let server = new Server();
+export const use = (other) => { server = other; };
+
+export function asking(address, query) {
   address.search = new URLSearchParams(query);
   return address;
 }
 
-async function call(method, address, body) {
+function call(method, address, body) {
   const request = {
     method,
     headers: { Accept: 'application/json' },
     // A page and its history have one address: an answer kept by the cache could be shown as the other.
     cache: 'no-store',
-    signal: AbortSignal.timeout(PATIENCE_MS),
   };
   if (body !== undefined) {
     request.headers['Content-Type'] = 'application/json';
     request.body = JSON.stringify(body);
   }
+  return answerTo(address, request);
+}
 
-  let response, text;
+/** What is answered, whatever it is. */
+export async function ask(address, request) {
   try {
-    response = await fetch(address, request);
-    text = await response.text();
+    const response = await fetch(address, { ...request, signal: AbortSignal.timeout(PATIENCE_MS) });
+    return { response, text: await response.text() };
   } catch {
     throw new Problem(0);
   }
+}
+
+async function answerTo(address, request) {
+  const { response, text } = await ask(address, request);
   const answer = parsed(text);
   if (!response.ok) throw new Problem(response.status, answer?.detail ?? answer?.title);
   // Some web servers answer 200 with a page of their own.

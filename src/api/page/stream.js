@@ -9,6 +9,8 @@ import { eventsOf } from './events.js';
 
 /** The server tells how things are at once. So long without a word, and something keeps back what it says. */
 const FIRST_WORD_MS = 10_000;
+/** So long an open stream may be silent while nobody knows yet how often the server pings: longer than they usually do. */
+const FIRST_PATIENCE_MS = 100_000;
 /** A stream that lived so long was a good one: after its loss the delays start anew. */
 const GOOD_LIFE_MS = 1_000;
 /** So long a request may wait for something to happen; a little longer it may take. */
@@ -31,7 +33,7 @@ export class Stream {
   #unanswered = 0;    // attempts since a stream was open: they set the sign
   #openedAt = 0;
   #heardAt = 0;
-  #patience = Infinity;
+  #patience = FIRST_PATIENCE_MS;
   #sign = 'closed';
 
   /**
@@ -39,9 +41,10 @@ export class Stream {
    * `events`: type -> function(data, lastEventId).
    * `prepare(refused)`: what must be known first; throws a Problem.
    * `onSign(sign, gone)`: "open", "connecting" or "closed".
+   * `source(address)`: an EventSource of another kind, of one who can't be asked to wait.
    */
-  constructor({ address, events, prepare = async () => {}, onSign = () => {} }) {
-    Object.assign(this, { address, events, prepare, onSign });
+  constructor({ address, events, prepare = async () => {}, onSign = () => {}, source = null }) {
+    Object.assign(this, { address, events, prepare, onSign, source });
   }
 
   get sign() { return this.#sign; }
@@ -90,9 +93,10 @@ export class Stream {
   }
 
   #listen() {
-    const source = new EventSource(this.address());
+    const source = this.source?.(this.address()) ?? new EventSource(this.address());
     this.#source = source;
     this.#watchdog = setTimeout(() => {
+      if (this.source !== null) return this.#fail();
       this.#waits = true;
       this.#open();
     }, FIRST_WORD_MS);
@@ -128,8 +132,10 @@ export class Stream {
       }
       events = eventsOf(await response.text());
     } catch {
-      if (attempt === this.#attempt) this.#fail();
-      return;
+      if (attempt !== this.#attempt) return;
+      // Where nothing at all was answered it is not streams that are kept back: the next attempt is one.
+      this.#waits = this.#refused;
+      return this.#fail();
     }
     for (const { type, data, id } of events) {
       if (attempt !== this.#attempt) return;
@@ -152,11 +158,10 @@ export class Stream {
   }
 
   #opened() {
-    clearTimeout(this.#watchdog);
-    this.#watchdog = null;
     this.#gone = false;
     this.#unanswered = 0;
     this.#openedAt = this.#heardAt = Date.now();
+    this.#watch();
     this.#show('open');
   }
 

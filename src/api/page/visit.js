@@ -1,26 +1,27 @@
 // A visit to one room: what is known of it, where to look, and what is fetched of its history.
 
-import { FIRST_PAGE, takeEarly } from './early.js';
-import { notice, reason } from './notice.js';
 import { self } from './self.js';
+import { reason } from './server.js';
 import * as state from './state.js';
 
 const PAGE = 100;
 
 export class Visit {
   #server;
-  #hub;
-  #onChange;
+  #host;
   #loading = null;
   #target = null;
   #away = false;
 
-  /** `hub(message)` sends one; `onChange(place)` is told whenever the state changed, and where to look after a jump. */
-  constructor(name, { server, hub, onChange }) {
+  /**
+   * `host` has `hub(message)`, which sends one; `onChange(visit, place)`, which is told whenever the state changed, and
+   * where to look after a jump; `onFailure(visit)`, where something that was asked for did not come; and
+   * `notice(sentence)`.
+   */
+  constructor(name, server, host) {
     this.name = name;
     this.#server = server;
-    this.#hub = hub;
-    this.#onChange = onChange;
+    this.#host = host;
     this.state = state.newRoom(name);
     this.sign = null;       // of the room's own stream; null where it has none
     this.gone = false;
@@ -30,7 +31,7 @@ export class Visit {
   /** Comes in; looks for the message `target`, where there is one. `read` is the mark that the server knows. */
   enter(target, read) {
     this.#target = target;
-    this.#hub({ type: 'watch', room: this.name });
+    this.#host.hub({ type: 'watch', room: this.name });
     const kept = self.marks[this.name] ?? null;
     this.#load(kept === null || (read !== null && read > kept) ? read : kept);
   }
@@ -52,23 +53,23 @@ export class Visit {
     this.#loading ??= (again ? this.#catchUp() : this.#begin(mark))
       .catch((problem) => {
         this.gone = problem.status === 404;
-        if (this.gone) notice(`There is no room ${this.name}. It opens here as soon as there is one.`);
-        else notice(`The room could not be read. ${reason(problem)}`);
-        this.#onChange();
+        if (this.gone) this.#host.notice(`There is no room ${this.name}. It opens here as soon as there is one.`);
+        else this.#host.notice(`The room could not be read. ${reason(problem)}`);
+        this.#host.onChange(this);
       })
       .finally(() => { this.#loading = null; });
   }
 
   async #begin(mark) {
-    const last = await takeEarly(this.name) ?? await this.#server.history(this.name, { limit: FIRST_PAGE });
+    const last = await this.#server.firstPage(this.name);
     this.gone = false;
     let place = null;
     if (this.#target !== null && await this.goTo(this.#target)) place = undefined;
     else if (mark !== null && isAfter(last.next, mark)) place = await this.#atFirstUnread(last, mark);
     else state.foldHistory(this.state, last);
     this.#target = null;
-    this.#hub({ type: 'watch', room: this.name, position: last.next });
-    if (place !== undefined) this.#onChange(place);
+    this.#host.hub({ type: 'watch', room: this.name, position: last.next });
+    if (place !== undefined) this.#host.onChange(this, place);
   }
 
   /** Shows what is new since the mark, also where that is further up. */
@@ -99,13 +100,13 @@ export class Visit {
     state.foldReturn(this.state);
     try {
       const end = await this.#server.history(this.name, { limit: 0 });
-      this.#hub({ type: 'watch', room: this.name, position: end.next });
+      this.#host.hub({ type: 'watch', room: this.name, position: end.next });
       if (this.#target !== null && await this.goTo(this.#target)) return;
       this.#target = null;
       // One who was at the end is there again, if it is not too far.
       await this.#fetchNewer();
       if (place === null && this.state.newer) await this.#fetchNewer();
-      this.#onChange(place);
+      this.#host.onChange(this, place);
     } catch (problem) {
       if (problem.status !== 410) throw problem;
       state.foldReset(this.state, null);
@@ -130,10 +131,10 @@ export class Visit {
       case 'sign': [this.sign, this.gone] = [message.sign, message.gone]; break;
       case 'reset':
         state.foldReset(this.state, message.position);
-        notice(`The log of this room was ${message.reason}. This is what it holds now.`);
+        this.#host.notice(`The log of this room was ${message.reason}. This is what it holds now.`);
         break;
     }
-    this.#onChange();
+    this.#host.onChange(this);
   }
 
   /** The reader sees the end of the log, or not. */
@@ -141,7 +142,7 @@ export class Visit {
     this.#away = false;
     const { position } = this.state;
     if (position !== null && position !== undefined && self.read(this.name, position)) {
-      this.#hub({ type: 'read', room: this.name, id: position });
+      this.#host.hub({ type: 'read', room: this.name, id: position });
     }
   }
 
@@ -153,14 +154,14 @@ export class Visit {
     await this.#fetch(async ({ jumps }) => {
       const page = await this.#server.history(this.name, { limit: PAGE, before: oldest.id });
       state.foldOlder(this.state, page, oldest.id, jumps);
-      this.#onChange();
+      this.#host.onChange(this);
     });
   }
 
   async newer() {
     await this.#fetch(async () => {
       await this.#fetchNewer();
-      this.#onChange();
+      this.#host.onChange(this);
     });
   }
 
@@ -174,7 +175,7 @@ export class Visit {
   async end() {
     await this.#fetch(async () => {
       state.foldHistory(this.state, await this.#server.history(this.name, { limit: PAGE }));
-      this.#onChange(null);
+      this.#host.onChange(this, null);
     });
   }
 
@@ -182,18 +183,18 @@ export class Visit {
   async goTo(id) {
     if (this.state.messages.some((message) => message.id === id)) {
       this.state.jumps += 1;
-      this.#onChange({ id, marked: true });
+      this.#host.onChange(this, { id, marked: true });
       return true;
     }
     try {
       const before = await this.#server.history(this.name, { before: id, limit: PAGE / 2 });
       const after = await this.#server.history(this.name, { after: before.next, limit: PAGE });
       state.foldAround(this.state, before, after);
-      this.#onChange({ id, marked: true });
+      this.#host.onChange(this, { id, marked: true });
       return true;
     } catch (problem) {
       if (problem.status !== 410 && problem.status !== 400) throw problem;
-      notice('That message is not in the log any more.');
+      this.#host.notice(problem.isBeyond ? problem.message : 'That message is not in the log any more.');
       return false;
     }
   }
@@ -205,12 +206,12 @@ export class Visit {
       const after = await this.#server.history(this.name, { since, limit: PAGE });
       const [first] = after.messages;
       if (first === undefined) {
-        notice('Nothing was said since then.');
+        this.#host.notice('Nothing was said since then.');
         return this.end();
       }
       const before = await this.#server.history(this.name, { before: first.id, limit: PAGE / 2 });
       state.foldAround(this.state, before, after);
-      this.#onChange({ id: first.id, marked: true });
+      this.#host.onChange(this, { id: first.id, marked: true });
     });
   }
 
@@ -219,8 +220,8 @@ export class Visit {
       await fetching(this.state);
     } catch (problem) {
       // 410: the log is another one now, and the stream is about to say so.
-      if (problem.status !== 410) notice(`Messages could not be fetched. ${reason(problem)}`);
-      this.failed?.();
+      if (problem.status !== 410) this.#host.notice(`Messages could not be fetched. ${reason(problem)}`);
+      this.#host.onFailure(this);
     }
   }
 }

@@ -95,39 +95,3 @@ fn without_a_shared_worker_a_page_connects_by_itself_and_then_sleeps() {
     });
     has_not_complained(&browser);
 }
-
-#[test]
-fn other_pages_use_the_same_module() {
-    let _alone = alone();
-    let rooms = Rooms::example();
-    let server = Server::serve(rooms.root(), &[]);
-    let browser = Browser::start();
-    browser.goto(&server.site().url("/healthz"));
-    browser.js("window.told = [];
-         import('/assets/chatroom.js').then(async ({ Room }) => {
-           const room = new Room('General', { user: 'robot' });
-           for (const type of ['message', 'members', 'sign', 'reset']) {
-             room.addEventListener(type, ({ detail }) => told.push([type, detail]));
-           }
-           await room.open();
-           await room.join();
-           window.room = room;
-           const { id } = await room.send('beep');
-           document.body.append(id);
-         });");
-    let heard = |text: &str| {
-        super::support::wait::wait_until(text, super::support::PATIENCE, || {
-            browser.js(&format!("return told.some(([type, detail]) => type === 'message' && detail.text === '{text}')"))
-                == true
-        });
-    };
-    heard("beep");
-    rooms.line("General", "mira", "boop");
-    heard("boop");
-    assert_eq!(
-        browser.js("return [room.sign, room.members.some(({ name }) => name === 'robot')]"),
-        json!(["open", true])
-    );
-    let typed = server.site().get("/assets/chatroom.d.ts");
-    assert!(typed.text().contains("export class Room"));
-}

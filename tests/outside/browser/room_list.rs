@@ -88,7 +88,7 @@ fn rooms_are_made_and_deleted_and_the_way_back_is_kept() {
 }
 
 #[test]
-fn who_asked_for_it_is_notified_of_what_is_said_to_them_elsewhere() {
+fn who_asked_for_it_is_notified_of_what_is_said_to_them_elsewhere_and_hears_it() {
     let _alone = alone();
     let rooms = Rooms::example();
     let server = Server::serve(rooms.root(), &[]);
@@ -99,6 +99,13 @@ fn who_asked_for_it_is_notified_of_what_is_said_to_them_elsewhere() {
          window.Notification = class extends Real {
            constructor(title, options) { super(title, options); shown.push(`${title}: ${options.body}`);
              document.body.dataset.shown = shown.length; }
+         };
+         window.heard = [];
+         const play = OscillatorNode.prototype.start;
+         OscillatorNode.prototype.start = function (at) {
+           heard.push(this.frequency.value);
+           document.body.dataset.heard = heard.length;
+           play.call(this, at);
          };",
     );
     browser.cdp("Browser.grantPermissions", &json!({"permissions": ["notifications"]}));
@@ -112,6 +119,10 @@ fn who_asked_for_it_is_notified_of_what_is_said_to_them_elsewhere() {
     browser.click("#help");
     browser.click("#notifications");
     browser.wait_for("document.querySelector('#notifications').checked");
+    // Who wants a sound hears at once what it is.
+    assert_eq!(browser.js("return heard"), json!([]));
+    browser.click("#sound");
+    browser.wait_for("document.body.dataset.heard === '2'");
     browser.click("#help-dialog .dismiss");
     // Not what is on screen, and not what is for nobody.
     rooms.line("General", "mira", "@alice two");
@@ -120,5 +131,14 @@ fn who_asked_for_it_is_notified_of_what_is_said_to_them_elsewhere() {
     rooms.line("Lounge", "mira", "alice: four");
     browser.wait_for("document.body.dataset.shown === '1'");
     assert_eq!(browser.js("return shown"), json!(["mira in Lounge: alice: four"]));
+    browser.wait_for("document.body.dataset.heard === '4'");
+    // Both are kept.
+    browser.reload();
+    browser.wait_for("document.body.dataset.connection === 'open'");
+    assert_eq!(
+        browser.js("return ['notifications', 'sound'].map(what => document.querySelector('#' + what).checked)"),
+        json!([true, true])
+    );
+    assert_eq!(browser.js("return [shown.length, heard.length]"), json!([0, 0]));
     has_not_complained(&browser);
 }
