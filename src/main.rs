@@ -48,6 +48,7 @@ fn run(command: Command) -> Result<(), Failure> {
     match command {
         Command::Serve { listen, options } => {
             check_root(&options)?;
+            reload::hold()?;
             let bound = match Bound::inherited(Some(&listen))? {
                 Some(passed) => passed,
                 None => bind(&listen, &options)?,
@@ -60,6 +61,7 @@ fn run(command: Command) -> Result<(), Failure> {
         }
         Command::Fastcgi { listen, options } => {
             check_root(&options)?;
+            reload::hold()?;
             let bound = match (Bound::inherited(listen.as_ref())?, listen) {
                 (Some(passed), _) => passed,
                 (None, Some(address)) => bind(&address, &options)?,

@@ -13,7 +13,8 @@ use nix::sys::signal::{SigSet, Signal};
 use crate::gateway::listen::Bound;
 use crate::limits::{POLL_EVERY, RELOAD_WAIT};
 
-/// Lets signals wait that stop or reload a server: in this thread, and in those that it starts from now on.
+/// Lets signals wait that stop or reload a server: in this thread, and in those that it starts from now on. To be called
+/// before anybody can know that there is a server: until they are handled they would end it as a crash does.
 pub fn hold() -> io::Result<()> {
     Ok(signals().thread_block()?)
 }

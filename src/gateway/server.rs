@@ -96,11 +96,10 @@ pub enum Stop {
     Reload,
 }
 
-/// Serves connections from `bound` with `workers` threads, until a signal stops it.
+/// Serves connections from `bound` with `workers` threads, until a signal stops it. Signals are to be held: only this
+/// thread hears them.
 pub fn run(bound: &Bound, protocol: Protocol, config: &Config, workers: usize) -> io::Result<Stop> {
     let registry = Registry::new(workers, config.watch, config.bounds, config.webhooks);
-    // Only this thread hears signals.
-    reload::hold()?;
     // What subscriptions wait for goes on whether or not anybody asks for anything.
     if let Some(root) = config.data_root(false).and_then(|path| DataRoot::open(&path).ok()) {
         registry.resume(&Arc::new(root))?;

@@ -14,13 +14,13 @@ use nix::sys::signal::Signal;
 
 use super::cases::killed::again_and_again;
 use super::support::PATIENCE;
-use super::support::fastcgi::{Client, params};
-use super::support::http::Site;
+use super::support::fastcgi::{self, Client, params};
+use super::support::http::{Connection, Site};
 use super::support::process::{Process, clean, raise_descriptors, tool};
 use super::support::rooms::Rooms;
 use super::support::server::{Server, binary, chatroom};
 use super::support::sse::Stream;
-use super::support::tenacious;
+use super::support::tenacious::{self, Ends};
 use super::support::wait::wait_until;
 
 const EVENTS: &[(&str, &str)] = &[("Accept", "text/event-stream")];
@@ -61,10 +61,11 @@ fn posting_meanwhile<T>(rooms: &Rooms, site: &Site, change: impl FnOnce() -> T) 
             }
         };
         let posters: Vec<_> = (0..2).map(|_| threads.spawn(post)).collect();
+        let ends = Ends(&over);
         more();
         let changed = change();
         more();
-        over.store(true, Ordering::Relaxed);
+        drop(ends);
         posters.into_iter().for_each(|poster| poster.join().unwrap());
         changed
     })
@@ -77,6 +78,38 @@ fn no_request_is_refused_while_it_reloads() {
     let mut server = Server::serve(rooms.root(), &[]);
     let site = server.site();
     posting_meanwhile(&rooms, &site, || (0..5).for_each(|_| server.reload()));
+}
+
+#[test]
+fn what_is_under_way_is_answered_before_it_stops_or_reloads() {
+    let body = b"the whole of it";
+    for (signal, told) in [(Signal::SIGHUP, "reloading"), (Signal::SIGTERM, "stopping")] {
+        let rooms = Rooms::example();
+        let server = Server::serve(rooms.root(), &[]);
+        let mut post = Connection::open(server.addr());
+        post.write(b"POST /rooms/General?user=al HTTP/1.1\r\nHost: a\r\nContent-Type: text/plain\r\n");
+        post.write(format!("Content-Length: {}\r\nExpect: 100-continue\r\n\r\n", body.len()).as_bytes());
+        assert_eq!(post.reply("POST").status, 100, "it reads the body");
+        server.signal(signal);
+        wait_until("it has heard", PATIENCE, || server.stderr().contains(told));
+        post.write(body);
+        assert_eq!(post.reply("POST").status, 201);
+
+        let server = Server::fastcgi_tcp(rooms.root(), &[]);
+        let mut post = Client::tcp(server.addr());
+        let mut asked = params("POST", "/rooms/General", "user=al");
+        asked.push(("CONTENT_TYPE", "text/plain"));
+        let whole = fastcgi::request(1, true, &asked, body);
+        let (begun, rest) = whole.split_at(whole.len() - fastcgi::stream(fastcgi::STDIN, 1, body).len());
+        post.write(begun);
+        post.send(&fastcgi::Record::new(99, 0, b""));
+        assert_eq!(post.record().unwrap().kind, fastcgi::UNKNOWN_TYPE, "it has read so far");
+        server.signal(signal);
+        wait_until("it has heard", PATIENCE, || server.stderr().contains(told));
+        post.write(rest);
+        assert!(post.outcome(1).stdout.starts_with(b"Status: 201"));
+        assert_eq!(rooms.log("General").windows(body.len()).filter(|bytes| *bytes == body).count(), 2);
+    }
 }
 
 /// The same socket for each of these, as systemd passes it.

@@ -2,15 +2,14 @@
 //! ever read or written.
 
 use std::fs;
-use std::path::Path;
 
 use serde_json::json;
 
 use super::support::fastcgi::{self, Client, params};
-use super::support::http::{Reply, Site};
+use super::support::http::Reply;
 use super::support::outside::{SECRET, Walled};
 use super::support::rooms::Rooms;
-use super::support::server::Server;
+use super::support::server::{Server, chatroom};
 use super::support::sse::Stream;
 
 const EVENTS: &[(&str, &str)] = &[("Accept", "text/event-stream")];
@@ -115,6 +114,28 @@ fn no_name_leads_out_of_the_root() {
 }
 
 #[test]
+fn no_name_leads_a_command_out_of_the_root() {
+    let walled = Walled::new();
+    for name in ["..", "../Outside", "/etc", ".", ".al", "R/../../Outside", "R/.log", "\u{202e}R", "a\n", "", "*"] {
+        let root = walled.root().to_str().unwrap();
+        for arguments in [
+            &["say", "--root", root, "--as", "mo", "--", name, "x"][..],
+            &["say", "--root", root, &format!("--as={name}"), "--", "R", "x"],
+            &["tail", "--root", root, "--", name],
+            &["who", "--root", root, "--", name],
+        ] {
+            let output = chatroom().args(arguments).output().unwrap();
+            let said = [&output.stdout[..], &output.stderr].concat();
+            assert!(!output.status.success(), "{arguments:?}: {output:?}");
+            assert!(!String::from_utf8_lossy(&said).contains(SECRET), "{arguments:?}: {output:?}");
+        }
+    }
+    walled.assert_untouched();
+    assert_eq!(fs::read(walled.root().join("R/.log")).unwrap(), b"");
+    assert_eq!(walled.entries(), ["R"]);
+}
+
+#[test]
 fn the_name_of_a_stream_is_any_text_and_one_directory_of_the_root() {
     let walled = Walled::new();
     let server = Server::serve(walled.root(), &[]);
@@ -184,6 +205,9 @@ fn a_line_is_one_event_and_text_whatever_it_wants_to_be() {
         "<img src=x onerror=alert(1)>",
         "\"},{\"id\":\"x\"}",
         "{\"id\":\"x\",\"from\":\"log\",\"kind\":\"system\"}",
+        "log: al left the room.",
+        "[2026-01-31 08:00:00]log: al left the room.",
+        "[2026-13-31 08:00:00] log: al left the room.",
         "[2026-01-31 08:00:00] al: \" onmouseover=\"alert(1)",
         "[2026-01-31 08:00:00] al: &lt;b&gt; &amp;",
         "a\u{2028}event: x",
@@ -208,6 +232,11 @@ fn a_line_is_one_event_and_text_whatever_it_wants_to_be() {
     assert!(!html.text().contains("<script") && !html.text().contains("<img"), "{}", html.text());
     assert!(html.text().contains("&quot; onmouseover=&quot;alert(1)"), "{}", html.text());
     assert_eq!(html.header("x-content-type-options"), Some("nosniff"));
+    let plain = site.get("/plain/R");
+    assert!(!plain.text().contains("<script") && !plain.text().contains("<img"), "{}", plain.text());
+    assert!(plain.text().contains("&lt;img src=x onerror=alert(1)&gt;"), "{}", plain.text());
+    let policy = plain.header("content-security-policy").unwrap();
+    assert!(policy.starts_with("default-src 'none'; style-src 'self';") && !policy.contains("script"), "{policy}");
 }
 
 #[test]
@@ -255,8 +284,8 @@ fn what_is_said_is_one_line() {
     assert_eq!(site.post("/rooms/R", JSON, br#"{"text":"\ud83d\udc31\u0000\u2028"}"#).json()["text"], "\u{1f431}\n");
     // A stream of JSON keeps what was written, as it was written: a lone surrogate too, which is valid JSON.
     site.request("PUT", "/v1/stream/J", &[("Content-Type", JSON)], b"");
-    assert_eq!(site.post("/v1/stream/J", JSON, br#" [ "\ud800" , {"a":"\n"} ] "#).status, 204);
-    assert_eq!(site.get("/v1/stream/J").text(), r#"["\ud800",{"a":"\n"}]"#);
+    assert_eq!(site.post("/v1/stream/J", JSON, br#" [ "\ud800" , {"a b":" \n"} ] "#).status, 204);
+    assert_eq!(site.get("/v1/stream/J").text(), r#"["\ud800",{"a b":" \n"}]"#);
 }
 
 #[test]
@@ -280,15 +309,42 @@ fn no_field_of_an_answer_can_be_made_two() {
         let out = String::from_utf8(out).unwrap();
         assert!(out.contains(&format!("\r\nLocation: {location}\r\n")), "{script}: {out}");
     }
-    for host in [evil, "good.example"] {
-        let (head, _) = ask(&[
-            ("REQUEST_METHOD", "PUT"),
-            ("SCRIPT_NAME", "/chat"),
-            ("PATH_INFO", "/v1/stream/a\r\nb"),
-            ("HTTP_HOST", host),
-            ("CONTENT_TYPE", "text/html"),
-        ]);
-        assert!(!head.starts_with("Status: 201") || head.contains("Location: /chat/v1/stream/a%0D%0Ab"), "{head}");
+    for (host, origin, body) in [(evil, "", "1"), ("good.example", "http://good.example", "2")] {
+        let path = format!("/v1/stream/{body}\r\nX-Evil: 1");
+        let put = [("REQUEST_METHOD", "PUT"), ("SCRIPT_NAME", "/chat"), ("PATH_INFO", &path), ("HTTP_HOST", host)];
+        let (head, _) = ask(&put);
+        let location = format!("Location: {origin}/chat/v1/stream/{body}%0D%0AX-Evil%3A%201");
+        assert!(head.starts_with("Status: 201") && head.lines().any(|line| line == location), "{head}");
+    }
+    // What a stream is, as whoever made it said, or a shell that wrote it down.
+    let name = "a/b\r\nX-Evil: 1";
+    let (path, typed) = ("/v1/stream/T", ("CONTENT_TYPE", name));
+    ask(&[("REQUEST_METHOD", "PUT"), ("SCRIPT_NAME", ""), ("PATH_INFO", path), typed]);
+    let (head, _) = ask(&[("REQUEST_METHOD", "GET"), ("SCRIPT_NAME", ""), ("PATH_INFO", path)]);
+    assert!(head.contains("Content-Type: application/octet-stream"), "{head}");
+    let sidecar = walled.root().join("T/.log.stream");
+    for field in [
+        json!({ "generation": 1, "content_type": name }),
+        json!({ "generation": 1, "content_type": "a/b", "expires": { "unix_ms": 9_999_999_999_999_u64, "text": name } }),
+    ] {
+        fs::write(&sidecar, field.to_string()).unwrap();
+        for method in ["GET", "HEAD"] {
+            ask(&[("REQUEST_METHOD", method), ("SCRIPT_NAME", ""), ("PATH_INFO", path)]);
+        }
+    }
+    // An `Allow-Origin`, an `ETag` and what a producer is told are of other requests' fields.
+    for (field, value) in [
+        ("HTTP_ORIGIN", evil),
+        ("HTTP_PRODUCER_ID", evil),
+        ("HTTP_STREAM_SEQ", evil),
+        ("HTTP_LAST_EVENT_ID", evil),
+        ("HTTP_X_FORWARDED_PROTO", evil),
+        ("REMOTE_USER", evil),
+        ("HTTP_RANGE", evil),
+    ] {
+        for (method, path) in [("POST", "/v1/stream/R"), ("GET", "/rooms/R"), ("PUT", "/rooms/R/members/al")] {
+            ask(&[("REQUEST_METHOD", method), ("SCRIPT_NAME", "/chat"), ("PATH_INFO", path), (field, value)]);
+        }
     }
     // Problem documents repeat what was wrong, as JSON.
     for (path, query) in [
@@ -348,156 +404,4 @@ fn what_is_stored_is_no_page_of_ours() {
             assert!(!page.text().contains(inline), "{inline}");
         }
     }
-}
-
-/// What a page of another site makes a browser send, in a newer browser and in an older one.
-const FOREIGN: [&[(&str, &str)]; 5] = [
-    &[("Sec-Fetch-Site", "cross-site"), ("Origin", "https://evil.example")],
-    &[("Sec-Fetch-Site", "same-site"), ("Origin", "https://other.good.example")],
-    &[("Origin", "https://evil.example")],
-    &[("Origin", "null")],
-    &[("Origin", "https://good.example.evil.example"), ("X-Forwarded-Host", "good.example")],
-];
-
-const OWN: [&[(&str, &str)]; 5] = [
-    &[],
-    &[("Sec-Fetch-Site", "same-origin"), ("Origin", "https://else.example")],
-    &[("Sec-Fetch-Site", "none")],
-    &[("Origin", "https://good.example")],
-    &[("Host", "127.0.0.1:8081"), ("X-Forwarded-Host", "good.example"), ("Origin", "https://good.example")],
-];
-
-/// Each way to change something, and how a body says it.
-const CHANGES: &[(&str, &str, &str, &str)] = &[
-    ("POST", "/rooms/R?user=mo", "text/plain", "x"),
-    ("POST", "/rooms/R", FORM, "user=mo&text=x"),
-    ("POST", "/rooms/R", JSON, "{\"text\":\"x\"}"),
-    ("PUT", "/rooms/New", "text/plain", ""),
-    ("DELETE", "/rooms/R", "text/plain", ""),
-    ("PUT", "/rooms/R/members/mo", "text/plain", ""),
-    ("PATCH", "/rooms/R/members/al", JSON, "{\"name\":\"mo\"}"),
-    ("DELETE", "/rooms/R/members/al", "text/plain", ""),
-    ("PUT", "/v1/stream/New", "text/plain", "x"),
-    ("POST", "/v1/stream/R?user=mo", "text/plain", "x"),
-    ("DELETE", "/v1/stream/R", "text/plain", ""),
-    ("POST", "/chat-send-message", FORM, "room=R&user=mo&msg=x"),
-    ("GET", "/chat-send-message?room=R&user=mo&msg=x", FORM, ""),
-    ("POST", "/chat-create-room?name=New", FORM, ""),
-    ("POST", "/chat-delete-room?room=R", FORM, ""),
-    ("POST", "/chat-create-avatar", FORM, "room=R&user=mo"),
-    ("POST", "/chat-delete-avatar", FORM, "room=R&user=al"),
-    ("POST", "/chat-rename-avatar", FORM, "room=R&old_user=al&new_user=mo"),
-    ("POST", "/chat-move-avatar", "text/plain", "{\"room\":\"New\",\"username\":\"mo\"}"),
-];
-
-fn site_and_rooms() -> (Rooms, Server, Site) {
-    let rooms = Rooms::empty();
-    rooms.create("R").line("R", "al", "first");
-    let server = Server::serve(rooms.root(), &[]);
-    let site = server.site();
-    assert_eq!(site.request("PUT", "/rooms/R/members/al", &[], b"").status, 201);
-    (rooms, server, site)
-}
-
-fn state(root: &Path) -> Vec<(String, Vec<u8>)> {
-    super::support::outside::snapshot(root)
-}
-
-#[test]
-fn a_page_of_another_site_changes_nothing() {
-    let (rooms, _server, site) = site_and_rooms();
-    let before = state(rooms.root());
-    for from in FOREIGN {
-        for (method, path, kind, body) in CHANGES {
-            let given = [&[("Content-Type", *kind), ("Host", "good.example")], from].concat();
-            let given: Vec<_> = if from.iter().any(|(name, _)| *name == "X-Forwarded-Host") {
-                given.into_iter().map(|(n, v)| if n == "Host" { (n, "127.0.0.1:8081") } else { (n, v) }).collect()
-            } else {
-                given
-            };
-            let reply = site.request(method, path, &given, body.as_bytes());
-            let told = reply.status == 403 || reply.text().contains("A page of another site may not do this");
-            assert!(told, "{from:?} {method} {path}: {reply:?}");
-        }
-        let stream = [EVENTS, &[("Host", "good.example")], from].concat();
-        assert_eq!(site.request("GET", "/rooms/R?user=mo", &stream, b"").status, 403, "{from:?}");
-        // The programs' streams may be read, and nobody is here by that.
-        let mut live = Stream::open(&site, "/chat-stream?room=R&user=mo", &stream[1..]);
-        assert!(!live.next_named("members").data.contains("mo"));
-    }
-    assert_eq!(state(rooms.root()), before);
-}
-
-#[test]
-fn ones_own_page_and_what_is_no_browser_change_what_they_like() {
-    for from in OWN {
-        let (_rooms, _server, site) = site_and_rooms();
-        for (method, path, kind, body) in
-            CHANGES.iter().filter(|(method, path, ..)| *method != "DELETE" && !path.contains("delete"))
-        {
-            let mut given = vec![("Content-Type", *kind)];
-            given.extend(from);
-            if !from.iter().any(|(name, _)| *name == "Host") {
-                given.push(("Host", "good.example"));
-            }
-            let reply = site.request(method, path, &given, body.as_bytes());
-            assert_ne!(reply.status, 403, "{from:?} {method} {path}: {reply:?}");
-            assert!(!reply.text().contains("another site"), "{from:?} {method} {path}: {reply:?}");
-        }
-    }
-}
-
-#[test]
-fn a_page_of_another_site_changes_nothing_through_a_web_server() {
-    let rooms = Rooms::empty();
-    rooms.create("R");
-    let server = Server::fastcgi_tcp(rooms.root(), &[]);
-    let mut client = Client::tcp(server.addr());
-    let mut post = |more: &[(&'static str, &'static str)]| {
-        let mut asked = params("POST", "/rooms/R", "user=mo");
-        asked.extend([("CONTENT_TYPE", "text/plain"), ("CONTENT_LENGTH", "1"), ("HTTP_HOST", "good.example")]);
-        asked.extend(more);
-        let mut command = super::cgi::cgi(rooms.root(), "POST", "/rooms/R", "user=mo");
-        command
-            .envs(asked.iter().filter(|(name, _)| !name.starts_with("SCRIPT") && !name.starts_with("PATH")).copied());
-        command.stdin(fs::File::open(rooms.log_path("One")).unwrap());
-        let by_process = command.output().unwrap().stdout;
-        let by_server = client.exchange(true, &asked, b"x").stdout;
-        [by_process, by_server].map(|out| String::from_utf8_lossy(&out)[8..11].parse::<u16>().unwrap())
-    };
-    rooms.create("One").append("One", b"x");
-    assert_eq!(post(&[("HTTP_ORIGIN", "https://evil.example")]), [403; 2]);
-    assert_eq!(post(&[("HTTP_SEC_FETCH_SITE", "cross-site")]), [403; 2]);
-    // Not a name that a web server gives a field: no second one beside the first.
-    assert_eq!(post(&[("HTTP_Origin", "https://good.example"), ("HTTP_ORIGIN", "https://evil.example")]), [403; 2]);
-    assert_eq!(rooms.log("R"), b"");
-    assert_eq!(post(&[("HTTP_ORIGIN", "https://good.example")]), [201; 2]);
-}
-
-#[test]
-fn only_the_programs_streams_may_be_read_from_other_sites() {
-    let (_rooms, _server, site) = site_and_rooms();
-    let origin = ("Origin", "https://evil.example");
-    let asks = [origin, ("Access-Control-Request-Method", "POST"), ("Access-Control-Request-Headers", "content-type")];
-    for path in [
-        "/",
-        "/rooms",
-        "/rooms/R",
-        "/rooms/R/members",
-        "/unread",
-        "/metrics",
-        "/v1/stream/R",
-        "/chat-get-messages?room=R",
-        "/chat-send-message",
-        "/chat-list-rooms",
-        "/chat-list-avatars?room=R",
-    ] {
-        for reply in [site.request("GET", path, &[origin], b""), site.request("OPTIONS", path, &asks, b"")] {
-            assert_eq!(reply.header("access-control-allow-origin"), None, "{path}: {reply:?}");
-        }
-    }
-    let stream = Stream::open(&site, "/rooms/R", &[origin]);
-    assert_eq!(stream.header("access-control-allow-origin"), None);
-    let stream = Stream::open(&site, "/chat-stream?room=R", &[origin]);
-    assert_eq!(stream.header("access-control-allow-origin"), Some("*"));
 }

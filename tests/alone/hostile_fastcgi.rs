@@ -2,6 +2,8 @@
 
 use std::fs;
 
+use chatroom::limits::REQUEST_TIMEOUT;
+
 use super::support::fastcgi::{self, Client, Record, begin, params};
 use super::support::rooms::Rooms;
 use super::support::server::Server;
@@ -57,14 +59,14 @@ fn other_roles_and_other_requests_meanwhile_are_refused_and_the_connection_goes_
     let rooms = Rooms::example();
     let server = Server::fastcgi_tcp(rooms.root(), &[]);
     let mut client = Client::tcp(server.addr());
-    for role in [0, fastcgi::AUTHORIZER, fastcgi::FILTER, 4, 0x100, u16::MAX] {
+    for role in [0, fastcgi::AUTHORIZER, fastcgi::FILTER, 4, 0x100, 0x101, 0xff01, u16::MAX] {
         client.send(&begin(1, role, true));
         assert_eq!(client.outcome(1).protocol_status, fastcgi::UNKNOWN_ROLE);
     }
     // Two requests' records in turns: the first is answered, the second refused, and none has anything of the other.
     let bodies = [b"first".as_slice(), b"second"];
     let requests = [1, 2].map(|id| {
-        let mut asked = params("POST", "/rooms/Lounge", "user=al");
+        let mut asked = params("POST", "/rooms/Lounge", if id == 1 { "user=al" } else { "user=mo" });
         asked.push(("CONTENT_TYPE", "text/plain"));
         [
             begin(id, fastcgi::RESPONDER, true),
@@ -123,6 +125,71 @@ fn an_abort_at_each_point_leaves_the_connection_to_the_next_request() {
     }
     let log = String::from_utf8(rooms.log("Lounge")).unwrap();
     assert!(!log.contains("never") && !log.contains("said"), "{log}");
+}
+
+#[test]
+fn an_abort_of_what_goes_on_leaves_the_connection_to_the_next_request() {
+    let rooms = Rooms::example();
+    let server = Server::fastcgi_tcp(rooms.root(), &["--long-poll", "600"]);
+    let accept = ("HTTP_ACCEPT", "text/event-stream");
+    let mut client = Client::tcp(server.addr());
+    for (path, query, begins) in [
+        ("/rooms/Lounge", "", "event: members"),
+        ("/v1/stream/Lounge", "offset=now&live=sse", "event: control"),
+        ("/rooms", "", "event: rooms"),
+    ] {
+        let mut asked = params("GET", path, query);
+        asked.push(accept);
+        client.write(&fastcgi::request(1, true, &asked, b""));
+        client.stdout_until(begins);
+        client.send(&Record::new(fastcgi::ABORT_REQUEST, 2, b""));
+        client.send(&Record::new(fastcgi::ABORT_REQUEST, 1, b""));
+        assert_eq!(client.outcome(1).protocol_status, fastcgi::REQUEST_COMPLETE, "{path}");
+        assert!(client.exchange(true, &params("GET", "/healthz", ""), b"").stdout.ends_with(b"ok\n"), "{path}");
+    }
+    // Where nothing was answered yet, nothing is.
+    client.write(&fastcgi::request(1, true, &params("GET", "/v1/stream/Lounge", "offset=now&live=long-poll"), b""));
+    client.send(&Record::new(fastcgi::ABORT_REQUEST, 1, b""));
+    let outcome = client.outcome(1);
+    assert_eq!((outcome.protocol_status, &outcome.stdout[..]), (fastcgi::REQUEST_COMPLETE, &b""[..]));
+    assert!(client.exchange(true, &params("GET", "/healthz", ""), b"").stdout.ends_with(b"ok\n"));
+}
+
+#[test]
+fn lengths_that_lie_say_nothing() {
+    let rooms = Rooms::example();
+    let server = Server::fastcgi_tcp(rooms.root(), &[]);
+    let begin = begin(1, fastcgi::RESPONDER, true).encode();
+    let pairs = fastcgi::pairs(&params("POST", "/rooms/General", "user=al"));
+    let body = fastcgi::stream(fastcgi::STDIN, 1, b"never said");
+    let asked = |pairs: &[u8]| [&begin[..], &fastcgi::stream(fastcgi::PARAMS, 1, pairs), &body].concat();
+    // Pairs that are longer than what they stand in, each way that a length is written; and a request that is too short.
+    for lie in
+        [&[1][..], &[0x80], &[0x80, 0, 0], &[1, 1, b'x'], &[0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, b'x']]
+    {
+        let mut client = Client::tcp(server.addr());
+        client.write(&asked(&[&pairs, lie].concat()));
+        client.expect_close();
+    }
+    for length in 0..8 {
+        let mut client = Client::tcp(server.addr());
+        client.send(&Record::new(fastcgi::BEGIN_REQUEST, 1, &[0, 1, 1, 0, 0, 0, 0, 0][..length]));
+        client.write(&asked(&pairs)[begin.len()..]);
+        client.expect_close();
+    }
+    // What follows a record that says it is shorter than it is, is none.
+    for length in 1..b"never said".len() {
+        let mut short = asked(&pairs);
+        let head = short.len() - body.len();
+        short[head + 4..head + 6].copy_from_slice(&(length as u16).to_be_bytes());
+        let mut client = Client::tcp(server.addr());
+        // At once, and not as its time is over.
+        client.set_timeout(REQUEST_TIMEOUT / 2);
+        client.write(&short);
+        client.expect_close();
+    }
+    is_fine(&server);
+    assert!(!String::from_utf8(rooms.log("General")).unwrap().contains("never said"));
 }
 
 #[test]

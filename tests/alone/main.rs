@@ -6,6 +6,7 @@ mod cases;
 mod support;
 
 mod cgi;
+mod cross_site;
 mod durable;
 mod durable_live;
 mod fastcgi;

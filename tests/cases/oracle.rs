@@ -43,7 +43,8 @@ pub fn once(rooms: &Rooms, way: &Way, seed: u64) {
             threads.spawn(move || pages(way, room, page)),
             threads.spawn(move || long_polls(way, room)),
         ];
-        let post = [chance(), chance()].map(|seed| threads.spawn(move || post(way, room, seed)));
+        let post = [("one", chance()), ("other", chance())];
+        let post = post.map(|(who, seed)| threads.spawn(move || self::post(way, room, who, seed)));
         let pieces = chance();
         let others = [
             threads.spawn(move || in_pieces(rooms, room, pieces)),
@@ -65,6 +66,8 @@ pub fn once(rooms: &Rooms, way: &Way, seed: u64) {
         let line =
             file.iter().find(|(at, _)| at == end).unwrap_or_else(|| panic!("seed {seed}: nothing ends at {end}"));
         assert!(line.1.ends_with(text), "seed {seed}: {text:?} was acknowledged as {line:?}");
+        let times = file.iter().filter(|(_, line)| line.ends_with(text)).count();
+        assert_eq!(times, 1, "seed {seed}: {text:?} was said once");
     }
 }
 
@@ -87,9 +90,9 @@ fn text(seeded: &mut Seeded, who: &str, n: usize) -> String {
 }
 
 /// Posts, and says what was acknowledged.
-fn post(way: &Way, room: &str, mut seeded: Seeded) -> Vec<Seen> {
+fn post(way: &Way, room: &str, who: &str, mut seeded: Seeded) -> Vec<Seen> {
     let posts = (0..LINES).map(|n| {
-        let text = text(&mut seeded, "post", n);
+        let text = text(&mut seeded, who, n);
         let reply = way.site.post(&format!("/rooms/{room}?user=al"), "text/plain", text.as_bytes());
         assert_eq!(reply.status, 201, "{reply:?}");
         (offset(reply.json()["id"].as_str().expect("an id")), text)

@@ -6,6 +6,16 @@ use super::sse::Decoder;
 use super::wait::wait_until;
 use std::io::{self, Read, Write};
 use std::net::TcpStream;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// Ends what others do until this is `true`, also where something panics meanwhile: a test that fails does not hang.
+pub struct Ends<'a>(pub &'a AtomicBool);
+
+impl Drop for Ends<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
 
 /// Posts a text. Says whether it was acknowledged: if not, it may be in the log or not.
 pub fn post(site: &Site, path: &str, text: &str) -> bool {
@@ -24,7 +34,7 @@ pub fn post(site: &Site, path: &str, text: &str) -> bool {
 }
 
 /// Follows a room from its beginning to the line `last`, from one connection to the next by the last id. Panics at a
-/// `reset`.
+/// `reset`, and at a stream that says nothing: what a reconnect makes good is not to pass for what came.
 pub fn follow(site: &Site, path: &str, last: &str) -> Vec<String> {
     let (mut lines, mut at) = (Vec::new(), "0000000000000000_0000000000000000".to_owned());
     while lines.last().is_none_or(|line| line != last) {
@@ -59,6 +69,9 @@ fn read((mut socket, beginning): (TcpStream, Vec<u8>), last: &str, lines: &mut V
         }
         match socket.read(&mut buffer) {
             Ok(len) if len > 0 => events = decoder.feed(&buffer[..len]),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                panic!("a stream says nothing after {} lines, from {at}", lines.len())
+            }
             _ => return,
         }
     }

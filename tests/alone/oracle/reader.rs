@@ -1,6 +1,7 @@
 //! A reader of the simulation: a connection of the engine's, a network that delivers as it likes, and a client that
 //! knows what it saw.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -183,15 +184,25 @@ pub(super) fn offset(id: &str) -> u64 {
 
 /// What a message in JSON says of its line, without the time: who and what.
 pub(super) fn text_of(message: &serde_json::Value) -> String {
-    let text = message["text"].as_str().expect("a text");
+    let text = with_lf(message["text"].as_str().expect("a text"));
     match message["from"].as_str() {
         Some(from) => format!("{from}\0{text}"),
-        None => text.to_owned(),
+        None => text.into_owned(),
     }
+}
+
+/// An end of a line within a text is LF, however it is told, and at its end it may not be told at all.
+fn with_lf(text: &str) -> Cow<'_, str> {
+    // Most have none, and there are many.
+    if text.contains('\r') || text.contains("\u{2028}") {
+        return text.replace(['\r', '\u{2028}'], "\n").trim_end_matches('\n').to_owned().into();
+    }
+    text.trim_end_matches('\n').into()
 }
 
 /// The same of a line.
 pub(super) fn without_time(line: &str) -> String {
+    let line = &with_lf(line)[..];
     let (stamp, rest) = line.split_at_checked(21).unwrap_or((line, ""));
     let rest = rest.strip_prefix(' ').or_else(|| rest.is_empty().then_some(""));
     let is_stamp = stamp.len() == 21 && stamp.starts_with("[2026-") && stamp.ends_with(']');

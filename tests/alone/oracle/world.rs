@@ -2,6 +2,7 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io::Write;
+use std::os::unix::fs::FileExt;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -139,7 +140,9 @@ impl World {
             1..4 => self.seeded.below(3000),
             _ => self.seeded.below(120),
         };
-        let text = format!("{} {}", self.written, "x".repeat(filler as usize));
+        // A CR is no end of a line, wherever what was written in pieces is cut.
+        let blank = if self.written.is_multiple_of(5) { '\r' } else { ' ' };
+        let text = format!("{}{blank}{}", self.written, "x".repeat(filler as usize));
         match self.seeded.below(4) {
             0 => format!("{text}\n").into_bytes(),
             _ => compose(
@@ -160,7 +163,13 @@ impl World {
             // A post, which heals what is torn, and whose position is told.
             0..4 => {
                 if let Ok(Some(room)) = self.root.room(&self.room) {
-                    self.known.push(append(&room, &line).expect("it can be appended").id);
+                    let id = append(&room, &line).expect("it can be appended").id;
+                    // It is a line of its own, whatever was there, and its position is where it ends.
+                    let (end, tail) = self.last(line.len() + 1);
+                    let before = tail.strip_suffix(&line[..]).expect("it was said");
+                    assert!(matches!(before, b"" | b"\n"), "it goes on what others began");
+                    assert_eq!(id.offset(), end);
+                    self.known.push(id);
                 }
             }
             // A shell.
@@ -188,6 +197,16 @@ impl World {
         if let Some(mut log) = self.shell() {
             log.write_all(bytes).expect("it is written");
         }
+    }
+
+    /// How long the log is, and its last bytes, so many where there are.
+    fn last(&self, len: usize) -> (u64, Vec<u8>) {
+        let log = File::open(self.log()).expect("a log");
+        let end = log.metadata().expect("its length").len();
+        let len = end.min(len as u64);
+        let mut last = vec![0; len as usize];
+        log.read_exact_at(&mut last, end - len).expect("it can be read");
+        (end, last)
     }
 
     /// The server looks at some of what may have changed: a hint may be late, and may be for nothing.

@@ -54,6 +54,7 @@ pub fn line(input: &[u8]) {
     assert!(str::from_utf8(raw).unwrap().chars().all(|c| c == '\t' || !c.is_control()), "one line, no controls");
     let read = Line::parse(raw);
     assert_eq!((read.time, read.speaker, read.text), (Some(time), Speaker::User("Anonymous"), clean.as_bytes()));
+    assert!(!line::restore(read.text).contains('\u{2028}'), "a newline is one again");
     let again = MessageText::clean(&line::restore(read.text)).unwrap();
     let trimmed = |text: &MessageText| line::restore(text.as_bytes()).trim_end_matches('\n').to_owned();
     assert_eq!(trimmed(&again), trimmed(&clean), "what is read says the same when it is said again");

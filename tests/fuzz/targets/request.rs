@@ -9,6 +9,7 @@ use chatroom::config::Config;
 use chatroom::gateway::variables::{Mount, Variables};
 use chatroom::live::stream::Start;
 use chatroom::wire::form::Fields;
+use http::header::CONTENT_TYPE;
 use http::{HeaderMap, Method};
 
 use super::halves;
@@ -55,10 +56,15 @@ pub fn variables(input: &[u8]) {
     let (variables, request) = build();
     assert!(!request.mount.ends_with('/'));
     assert!(request.body.is_err() || body.len() as u64 >= variables.content_length(), "a body that was cut short");
-    for value in request.headers.values() {
-        assert!(!value.as_bytes().iter().any(|byte| matches!(byte, b'\r' | b'\n' | 0)), "{value:?}");
-    }
     let of = |name: &str| pairs.iter().rev().find(|(n, _)| n == name.as_bytes()).map(|(_, value)| value);
+    for (name, value) in &request.headers {
+        assert!(!value.as_bytes().iter().any(|byte| matches!(byte, b'\r' | b'\n' | 0)), "{value:?}");
+        let variable = name.as_str().to_ascii_uppercase().replace('-', "_");
+        let said = [of(&format!("HTTP_{variable}")), of(&variable).filter(|_| name == CONTENT_TYPE)];
+        // A type that is no text is passed on as one.
+        let is = |said: &[u8]| said == value.as_bytes() || String::from_utf8_lossy(said).as_bytes() == value.as_bytes();
+        assert!(said.into_iter().flatten().any(|said| is(said)), "nobody said {name}: {value:?}");
+    }
     let sure = of("REMOTE_USER").map(|user| String::from_utf8_lossy(user)).filter(|user| !user.is_empty());
     assert_eq!(request.authenticated.as_deref(), sure.as_deref(), "nobody but REMOTE_USER is who the front end means");
     // What is not understood is an error, or nothing.
@@ -116,9 +122,9 @@ pub fn start(input: &[u8]) {
         waited: None,
     };
     let asks = request.header("last-event-id").is_some_and(|id| !id.is_empty());
+    let asks = asks || request.query().get("last_event_id").is_some();
     match streams::start(&request, &request.query()) {
-        Ok(Start::After(_)) => assert!(asks || request.query().get("last_event_id").is_some()),
-        Ok(start) => assert!(!asks, "{start:?} for a position"),
+        Ok(start) => assert_eq!(matches!(start, Start::After(_)), asks, "{start:?}"),
         Err(problem) => assert_eq!(problem.status(), 400),
     }
 }
