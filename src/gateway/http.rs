@@ -92,25 +92,29 @@ where
             }
         })
     });
-    let blocked = Rc::new(Cell::new(false));
-    let io = Observed { io: TokioIo::new(socket), blocked: blocked.clone() };
+    let (heard, blocked) = (Rc::new(Cell::new(false)), Rc::new(Cell::new(false)));
+    let io = Observed { io: TokioIo::new(socket), heard: heard.clone(), blocked: blocked.clone() };
     let mut connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(REQUEST_TIMEOUT)
         .max_buf_size(HEAD_MAX_BYTES)
         .serve_connection(io, service);
     let mut stopped = pin!(server.stopped());
-    let mut stopping = false;
+    let (mut stopping, mut told) = (false, false);
     let ended = poll_fn(|cx| {
-        if !stopping && stopped.as_mut().poll(cx).is_ready() {
-            stopping = true;
-            Pin::new(&mut connection).graceful_shutdown();
-        }
-        match connection.poll_without_shutdown(cx) {
-            Poll::Ready(done) => Poll::Ready(Some(done)),
-            // What hyper still has to write of an earlier answer comes first.
-            Poll::Pending if taken.borrow().is_some() && !blocked.get() => Poll::Ready(None),
-            Poll::Pending => Poll::Pending,
+        stopping = stopping || stopped.as_mut().poll(cx).is_ready();
+        loop {
+            match connection.poll_without_shutdown(cx) {
+                Poll::Ready(done) => return Poll::Ready(Some(done)),
+                // What hyper still has to write of an earlier answer comes first.
+                Poll::Pending if taken.borrow().is_some() && !blocked.get() => return Poll::Ready(None),
+                // Who only just connected has a request on its way, and hyper would close on it.
+                Poll::Pending if stopping && !told && heard.get() => {
+                    told = true;
+                    Pin::new(&mut connection).graceful_shutdown();
+                }
+                Poll::Pending => return Poll::Pending,
+            }
         }
     })
     .await;
@@ -258,15 +262,18 @@ impl HttpBody for Content {
     }
 }
 
-/// A socket that tells whether hyper has something left to write.
+/// A socket that tells whether anything was read from it, and whether hyper has something left to write.
 struct Observed<S> {
     io: TokioIo<S>,
+    heard: Rc<Cell<bool>>,
     blocked: Rc<Cell<bool>>,
 }
 
 impl<S: tokio::io::AsyncRead + Unpin> Read for Observed<S> {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: ReadBufCursor<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.io).poll_read(cx, buf)
+        let read = Pin::new(&mut self.io).poll_read(cx, buf);
+        self.heard.set(self.heard.get() || read.is_ready());
+        read
     }
 }
 

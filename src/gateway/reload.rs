@@ -6,6 +6,7 @@ use std::convert::Infallible;
 use std::io;
 use std::os::unix::process::CommandExt;
 use std::process::{Command, Stdio};
+use std::thread;
 use std::time::Instant;
 
 use nix::sys::signal::{SigSet, Signal};
@@ -14,19 +15,19 @@ use crate::gateway::listen::Bound;
 use crate::limits::{POLL_EVERY, RELOAD_WAIT};
 
 /// Lets signals wait that stop or reload a server: in this thread, and in those that it starts from now on. To be called
-/// before anybody can know that there is a server: until they are handled they would end it as a crash does.
+/// before anybody can know that there is a server: it would end by them as a crash does.
 pub fn hold() -> io::Result<()> {
     Ok(signals().thread_block()?)
 }
 
-/// Hears them in this thread. To be called once they are handled; what came meanwhile comes now, also what came to the
-/// program before this one.
-pub fn hear() -> io::Result<()> {
-    Ok(signals().thread_unblock()?)
+/// Waits for one of those that wait. What nobody takes goes on waiting, also for the program after this one: so none is
+/// lost.
+pub fn next() -> io::Result<Signal> {
+    Ok(signals().wait()?)
 }
 
 /// Whether the program that has this one's name now can be run at all: one that can't must not end one that serves.
-pub async fn is_possible() -> io::Result<()> {
+pub fn is_possible() -> io::Result<()> {
     let mut command = program()?;
     command.arg("--version").stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
     let mut asked = command.spawn()?;
@@ -40,14 +41,13 @@ pub async fn is_possible() -> io::Result<()> {
                 asked.wait()?;
                 break "it does not end".to_owned();
             }
-            None => tokio::time::sleep(POLL_EVERY).await,
+            None => thread::sleep(POLL_EVERY),
         }
     };
     Err(io::Error::other(format!("the program that is there now can't say its version: {why}")))
 }
 
-/// Becomes that program. Returns only where that fails. Signals are to be held: before they are handled they would end it
-/// as a crash does.
+/// Becomes that program. Returns only where that fails. Signals are to be held.
 pub fn become_new(bound: Bound) -> io::Result<Infallible> {
     let socket = bound.hand_on()?;
     Err(program()?.args(std::env::args_os().skip(1)).stdin(socket).exec())

@@ -8,13 +8,13 @@ use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use chrono::Utc;
 use http::StatusCode;
+use nix::sys::signal::Signal;
 use prometheus_client::metrics::gauge::Gauge;
 use tokio::runtime;
-use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{Notify, watch};
 use tokio::task::LocalSet;
 use tracing::{info, warn};
@@ -96,8 +96,7 @@ pub enum Stop {
     Reload,
 }
 
-/// Serves connections from `bound` with `workers` threads, until a signal stops it. Signals are to be held: only this
-/// thread hears them.
+/// Serves connections from `bound` with `workers` threads, until a signal stops it. Signals are to be held.
 pub fn run(bound: &Bound, protocol: Protocol, config: &Config, workers: usize) -> io::Result<Stop> {
     let registry = Registry::new(workers, config.watch, config.bounds, config.webhooks);
     // What subscriptions wait for goes on whether or not anybody asks for anything.
@@ -105,16 +104,18 @@ pub fn run(bound: &Bound, protocol: Protocol, config: &Config, workers: usize) -
         registry.resume(&Arc::new(root))?;
     }
     let (stop, stopped) = watch::channel(None);
+    // Nobody waits for its end: it may have nothing to tell.
+    thread::Builder::new().name("signals".into()).spawn(move || pass_on_signals(&stop))?;
     thread::scope(|threads| {
         let mut others = Vec::new();
         for worker in 1..workers {
             let (registry, stopped) = (registry.clone(), stopped.clone());
-            let spawned = thread::Builder::new().name(format!("worker-{worker}")).spawn_scoped(threads, move || {
-                on_runtime(bound, protocol, config, registry, worker, stopped, std::future::pending())
-            });
+            let spawned = thread::Builder::new()
+                .name(format!("worker-{worker}"))
+                .spawn_scoped(threads, move || on_runtime(bound, protocol, config, registry, worker, stopped));
             others.push(spawned?);
         }
-        let done = on_runtime(bound, protocol, config, registry, 0, stopped.clone(), pass_on_signals(stop));
+        let done = on_runtime(bound, protocol, config, registry, 0, stopped.clone());
         for other in others {
             other.join().map_err(|_| io::Error::other("a worker panicked"))??;
         }
@@ -129,7 +130,6 @@ fn on_runtime(
     registry: Arc<Registry>,
     worker: usize,
     stopped: watch::Receiver<Option<Stop>>,
-    signals: impl Future<Output = io::Result<()>> + 'static,
 ) -> io::Result<()> {
     let runtime = runtime::Builder::new_current_thread().enable_all().build()?;
     let tasks = LocalSet::new();
@@ -147,47 +147,31 @@ fn on_runtime(
         });
         let hub = server.hub.clone();
         let hub = tokio::task::spawn_local(async move { hub.run().await });
-        tokio::task::spawn_local(async move {
-            if let Err(error) = signals.await {
-                warn!(%error, "can't wait for signals");
-            }
-        });
         tokio::select! {
             () = server.accept(listener, protocol, stopped) => {}
             // Better no server than one whose streams say nothing.
             ended = hub => return Err(io::Error::other(format!("the streams can't go on: {ended:?}"))),
         }
         server.wind_down().await;
-        // From here on signals wait, and what came before is passed on.
-        reload::hold()?;
-        tokio::time::sleep(Duration::from_millis(1)).await;
         Ok(())
     })
 }
 
-/// Passes on what signals ask for, for as long as anybody waits for it. A stop wins over a reload.
-async fn pass_on_signals(stop: watch::Sender<Option<Stop>>) -> io::Result<()> {
-    let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
-    let mut hangup = signal(SignalKind::hangup())?;
-    reload::hear()?;
-    loop {
-        let reloads = stop.borrow().is_some();
-        tokio::select! {
-            biased;
-            _ = terminate.recv() => break,
-            _ = interrupt.recv() => break,
-            _ = hangup.recv(), if !reloads => match reload::is_possible().await {
-                Ok(()) => {
-                    info!("reloading");
-                    let _ = stop.send(Some(Stop::Reload));
-                }
+/// Passes on the first thing that signals ask for and that can be done.
+fn pass_on_signals(stop: &watch::Sender<Option<Stop>>) {
+    let asked = loop {
+        match reload::next() {
+            Ok(Signal::SIGHUP) => match reload::is_possible() {
+                Ok(()) => break Stop::Reload,
                 Err(error) => warn!(%error, "can't reload: this program serves on"),
-            }
+            },
+            Ok(_) => break Stop::Ended,
+            Err(error) => return warn!(%error, "can't wait for signals"),
         }
-    }
-    info!("stopping");
-    let _ = stop.send(Some(Stop::Ended));
-    Ok(())
+    };
+    info!("{}", if asked == Stop::Reload { "reloading" } else { "stopping" });
+    // A stop that is asked for from now on is for the program after this one.
+    let _ = stop.send(Some(asked));
 }
 
 impl Server {

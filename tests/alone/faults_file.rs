@@ -13,7 +13,7 @@ use super::support::PATIENCE;
 use super::support::confined::kilobytes;
 use super::support::process::{clean, tool};
 use super::support::rooms::Rooms;
-use super::support::server::{Server, binary};
+use super::support::server::{Server, copy_binary};
 use super::support::sse::{Event, Stream};
 use super::support::wait::wait_until;
 
@@ -82,7 +82,7 @@ fn nobodys(rooms: &Rooms, dir: &Path) -> Server {
     open_to_all(rooms.root());
     open_to_all(dir);
     let program = dir.join("chatroom");
-    fs::copy(binary(), &program).unwrap();
+    copy_binary(&program);
     let mut command: Command = if Uid::effective().is_root() {
         let mut command = tool("setpriv");
         command.args(["--reuid=65534", "--regid=65534", "--clear-groups"]).arg(&program);

@@ -4,7 +4,6 @@ use std::collections::HashSet;
 use std::fs;
 use std::net::TcpListener;
 use std::os::fd::{AsRawFd, OwnedFd};
-use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
@@ -18,7 +17,7 @@ use super::support::fastcgi::{self, Client, params};
 use super::support::http::{Connection, Site};
 use super::support::process::{Process, clean, raise_descriptors, tool};
 use super::support::rooms::Rooms;
-use super::support::server::{Server, binary, chatroom};
+use super::support::server::{Server, binary, chatroom, copy_binary};
 use super::support::sse::Stream;
 use super::support::tenacious::{self, Ends};
 use super::support::wait::wait_until;
@@ -86,6 +85,10 @@ fn what_is_under_way_is_answered_before_it_stops_or_reloads() {
     for (signal, told) in [(Signal::SIGHUP, "reloading"), (Signal::SIGTERM, "stopping")] {
         let rooms = Rooms::example();
         let server = Server::serve(rooms.root(), &[]);
+        // Who has only just connected has a request on its way.
+        let mut fresh = Connection::open(server.addr());
+        let two = "\nchatroom_connections{gateway=\"http\"} 2\n";
+        wait_until("it is accepted", PATIENCE, || server.site().get("/metrics").text().contains(two));
         let mut post = Connection::open(server.addr());
         post.write(b"POST /rooms/General?user=al HTTP/1.1\r\nHost: a\r\nContent-Type: text/plain\r\n");
         post.write(format!("Content-Length: {}\r\nExpect: 100-continue\r\n\r\n", body.len()).as_bytes());
@@ -94,6 +97,7 @@ fn what_is_under_way_is_answered_before_it_stops_or_reloads() {
         wait_until("it has heard", PATIENCE, || server.stderr().contains(told));
         post.write(body);
         assert_eq!(post.reply("POST").status, 201);
+        assert_eq!(fresh.request("GET", "/healthz", &[], b"").status, 200);
 
         let server = Server::fastcgi_tcp(rooms.root(), &[]);
         let mut post = Client::tcp(server.addr());
@@ -146,6 +150,13 @@ fn a_new_process_takes_over_a_passed_socket_and_refuses_nobody() {
     assert!(log.lines().eq(read.iter().map(String::as_str)), "a reader read {read:?}, the log is {log:?}");
 }
 
+/// A program with this script. Another process writes it: what has a program open for writing while this one forks for
+/// another test keeps it from being run.
+fn written(program: &Path, script: &str) {
+    let write = "printf %s \"$1\" >\"$0\" && chmod 755 \"$0\"";
+    assert!(tool("sh").args(["-c", write]).arg(program).arg(script).status().unwrap().success());
+}
+
 #[test]
 fn a_binary_that_was_replaced_takes_over_and_one_that_cannot_run_does_not() {
     let rooms = Rooms::example();
@@ -153,11 +164,10 @@ fn a_binary_that_was_replaced_takes_over_and_one_that_cannot_run_does_not() {
     let program = dir.path().join("chatroom");
     let put = |script: &str| {
         let new = dir.path().join("new");
-        fs::write(&new, script).unwrap();
-        fs::set_permissions(&new, fs::Permissions::from_mode(0o755)).unwrap();
+        written(&new, script);
         fs::rename(new, &program).unwrap();
     };
-    fs::copy(binary(), &program).unwrap();
+    copy_binary(&program);
     let mut command = clean(&program);
     let mut server = Server::start(command.arg("serve").arg(rooms.root()).args(["--listen", "127.0.0.1:0"]));
     let address = server.addr();

@@ -1,7 +1,7 @@
 //! The built `chatroom`, running.
 
 use super::http::Site;
-use super::process::{Process, clean};
+use super::process::{Process, clean, tool};
 use super::watch;
 use nix::sys::signal::Signal;
 use std::net::SocketAddr;
@@ -11,6 +11,12 @@ use std::process::{Command, ExitStatus};
 /// The program under test.
 pub fn binary() -> &'static Path {
     Path::new(env!("CARGO_BIN_EXE_chatroom"))
+}
+
+/// Copies the program under test. Another process does: what has a program open for writing, and be it a child of
+/// another test's that was forked meanwhile, keeps it from being run.
+pub fn copy_binary(to: &Path) {
+    assert!(tool("cp").arg(binary()).arg(to).status().expect("cp").success(), "{}", to.display());
 }
 
 /// A command of it, without arguments, in a clean environment.
