@@ -3,26 +3,33 @@
 import { badge, element } from './elements.js';
 import { actionOf } from './text.js';
 
-/** `rooms` is null until it is known. `address(name)` is where a room is. */
+/** `rooms` is null until it is known. `address(name)` is where a room is. A room's link stays as long as the room is
+ *  there, whatever it says: else a click could fall between two of them, and the keyboard would lose its place. */
 export function paintRooms(list, rooms, current, address) {
   if (unchanged(list, rooms, current)) return;
-  const focused = list.querySelector(':focus')?.dataset.room;
-  list.replaceChildren(...(rooms ?? []).map((room) => item(roomLink(room, room.name === current, address))));
-  if (focused !== undefined) list.querySelector(`[data-room="${CSS.escape(focused)}"]`)?.focus();
+  const names = new Set(rooms?.map((room) => room.name));
+  const entries = new Map([...list.children].map((entry) => [entry.firstChild.dataset.room, entry]));
+  for (const [name, entry] of entries) if (!names.has(name)) entry.remove();
+  rooms?.forEach((room, at) => {
+    const entry = entries.get(room.name) ?? item(element('a', { 'data-room': room.name, href: address(room.name) }));
+    paintRoom(entry.firstChild, room, room.name === current);
+    if (list.children[at] !== entry) list.insertBefore(entry, list.children[at] ?? null);
+  });
 }
 
-function roomLink({ name, last, unread, mentions, more }, isCurrent, address) {
-  const link = element('a', { 'data-room': name, href: address(name), 'aria-current': isCurrent && 'page' },
-    element('span', { class: 'room-name' }, name));
+function paintRoom(link, { name, last, unread, mentions, more }, isCurrent) {
+  const parts = [element('span', { class: 'room-name' }, name)];
+  if (isCurrent) link.setAttribute('aria-current', 'page');
+  else link.removeAttribute('aria-current');
+  link.classList.toggle('unread', unread > 0 && !isCurrent);
   if (unread > 0 && !isCurrent) {
-    link.classList.add('unread');
     const count = mentions > 0 ? mentions : unread;
     const words = mentions > 0 ? `${mentions} of them for you` : '';
-    link.append(element('span', { class: mentions > 0 ? 'count mentions' : 'count' },
+    parts.push(element('span', { class: mentions > 0 ? 'count mentions' : 'count' },
       more ? `${count}+` : String(count), element('span', { class: 'unseen' }, ` unread messages ${words}`)));
   }
-  if (last !== null) link.append(element('span', { class: 'last', dir: 'auto' }, snippet(last)));
-  return link;
+  if (last !== null) parts.push(element('span', { class: 'last', dir: 'auto' }, snippet(last)));
+  link.replaceChildren(...parts);
 }
 
 function snippet({ from, text }) {
@@ -47,7 +54,7 @@ export function paintMembers(list, members, presence, self) {
 
 const painted = new WeakMap();
 
-/** A list that would look the same is left alone: a repaint costs the keyboard its place, and a pointer its click. */
+/** A list that would look the same is left alone. */
 function unchanged(list, ...inputs) {
   const before = painted.get(list);
   const now = JSON.stringify(inputs);

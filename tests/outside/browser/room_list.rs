@@ -20,6 +20,7 @@ fn unread_messages_are_counted_for_each_person() {
     };
     assert_eq!(browser.texts("#rooms .count").len(), 0);
 
+    browser.js("window.general = document.querySelector('#rooms [data-room=General]')");
     rooms.line("General", "mira", "one");
     rooms.line("General", "mira", "two");
     rooms.append("General", b"[2026-01-31 12:00:00] log: bo joined the room.\n");
@@ -28,6 +29,8 @@ fn unread_messages_are_counted_for_each_person() {
     count("Lounge", ".count.mentions", "1");
     browser.wait_for_text("#rooms [data-room=General] .last", "mira: two");
     browser.wait_for_text("#rooms [data-room=Lounge] .last", "mira: hi @alice, look");
+    // It is the same link that says so: nobody's click falls between two.
+    assert_eq!(browser.js("return general.isConnected && general.textContent.includes('mira: two')"), true);
     browser.wait_for("document.title === '(1) Ops · chatroom'");
     browser.wait_for("document.querySelector('link[rel=icon]').href.startsWith('data:image/svg')");
 
