@@ -269,11 +269,15 @@ fn connections_that_come_and_go_leave_nothing() {
         let only_who_asks = "\nchatroom_connections{gateway=\"http\"} 1\n";
         wait_until("the connections are gone", PATIENCE, || site.get("/metrics").text().contains(only_who_asks));
     };
+    let memory = || super::support::confined::kilobytes(pid, "RssAnon");
     come_and_go(400);
-    let before = descriptors(pid);
-    let memory = super::support::confined::kilobytes(pid, "RssAnon");
-    come_and_go(1000);
-    wait_until("the descriptors are free again", PATIENCE, || descriptors(pid) <= before + 1);
-    let grown = super::support::confined::kilobytes(pid, "RssAnon").saturating_sub(memory);
-    assert!(grown < 500, "{grown} KB are left of a thousand connections");
+    let (descriptors_before, mut before) = (descriptors(pid), memory());
+    // How many are there at once is chance, and the most that there were ever may stay. What leaks grows each time.
+    let grown = [(); 4].map(|()| {
+        come_and_go(1000);
+        let now = memory();
+        now.saturating_sub(std::mem::replace(&mut before, now))
+    });
+    wait_until("the descriptors are free again", PATIENCE, || descriptors(pid) <= descriptors_before + 1);
+    assert!(grown.iter().any(|grown| *grown < 200), "{grown:?} KB are left of a thousand connections each");
 }
