@@ -182,7 +182,7 @@ fn a_binary_that_was_replaced_takes_over_and_one_that_cannot_run_does_not() {
 
     put(&format!("#!/bin/sh\n[ \"$1\" = --version ] || echo a new one >&2\nexec {} \"$@\"\n", binary().display()));
     server.reload();
-    assert!(server.stderr().contains("a new one"), "{}", server.stderr());
+    wait_until("the new one has said so", PATIENCE, || server.stderr().contains("a new one"));
     assert_eq!(stream.rest().pop().unwrap().event, "timeout");
     let mut stream = Stream::resume(&server.site(), "/rooms/General", &place);
     assert!(stream.next_named("message").data.contains("still the old one"));
