@@ -87,6 +87,15 @@ fn shows_the_log(browser: &Browser, rooms: &Rooms, room: &str) {
     }
 }
 
+/// The rooms of the example, and in General alice and bob with those whom shells brought there.
+fn shows_the_example(browser: &Browser) {
+    let listed = "[...document.querySelectorAll('#rooms [data-room]')].map(room => room.dataset.room).join()";
+    assert_eq!(browser.js(&format!("return {listed}")), "Empty,General,Lounge,Ops");
+    for (name, web) in [("alice", true), ("bob", true), ("mira", false), ("jonas", false)] {
+        shows_the_member(browser, name, web);
+    }
+}
+
 fn shows_the_member(browser: &Browser, name: &str, web: bool) {
     browser.wait_for(&format!("!!document.querySelector('#members [data-user=\"{name}\"][data-web=\"{web}\"]')"));
 }

@@ -104,11 +104,7 @@ fn people_talk_through_programs_alone() {
     place.enter(&bob, "bob");
     for browser in both {
         shows_the_log(browser, rooms, "General");
-        let listed = "[...document.querySelectorAll('#rooms [data-room]')].map(room => room.dataset.room).join()";
-        assert_eq!(browser.js(&format!("return {listed}")), "Empty,General,Lounge,Ops");
-        for (name, web) in [("alice", true), ("bob", true), ("mira", false), ("jonas", false)] {
-            shows_the_member(browser, name, web);
-        }
+        shows_the_example(browser);
         // What the programs can't do is not there to be asked for.
         let offered =
             "['#go-to-date', '#search-opener'].filter(each => document.querySelector(each).checkVisibility())";

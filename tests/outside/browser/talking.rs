@@ -21,11 +21,7 @@ fn scenario(rooms: &Rooms, site: &Site, restart: &mut Restart<'_>) {
     enter(&bob, site, "bob");
     for browser in both {
         shows_the_log(browser, rooms, "General");
-        let listed = "[...document.querySelectorAll('#rooms [data-room]')].map(room => room.dataset.room).join()";
-        assert_eq!(browser.js(&format!("return {listed}")), "Empty,General,Lounge,Ops");
-        for (name, web) in [("alice", true), ("bob", true), ("mira", false), ("jonas", false)] {
-            shows_the_member(browser, name, web);
-        }
+        shows_the_example(browser);
     }
 
     // A name is kept.
